@@ -1,0 +1,3 @@
+//! `pakyas-server`, the self-hosted Pakyas Cloud: parse, run, exit code.
+
+fn main() {}

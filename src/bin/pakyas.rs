@@ -1,0 +1,3 @@
+//! `pakyas`, the client: parse, run, exit code.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The client: what runs on every job host.

@@ -1,0 +1,17 @@
+//! The vocabulary that both programs share, and the two programs as modules.
+//!
+//! Dependencies point one way: `bin` → [`client`] or `server` → [`wire`],
+//! [`schedule`]. The client and the server never see each other; what they say
+//! to each other is in [`wire`].
+
+pub mod client;
+pub mod random;
+pub mod schedule;
+pub mod secret;
+#[cfg(feature = "server")]
+pub mod server;
+pub mod sys;
+pub mod wire;
+
+/// The version of both programs, as `--version` prints it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,217 @@
+//! API.md as types: what the two programs, and other people's, say to each other.
+//!
+//! A field that is listed in API.md is never renamed or dropped here, and its type never
+//! changes. Unknown fields are ignored on both sides.
+
+pub mod check;
+pub mod ping;
+pub mod webhook;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use check::{Check, NewCheck, ScheduleType, Status};
+pub use ping::{Kind, PingList, PingRecord};
+
+/// The API of Pakyas Cloud, used where nothing else is configured.
+pub const DEFAULT_API_URL: &str = "https://api.pakyas.com";
+
+/// The ping origin of Pakyas Cloud, used where nothing else is configured.
+pub const DEFAULT_PING_URL: &str = "https://ping.pakyas.com";
+
+/// What every path of the management API begins with.
+pub const API_PREFIX: &str = "/api/v1";
+
+/// Names of headers, in the lower case that HTTP libraries give them in.
+pub mod header {
+    /// Run id: pairs a start with its end.
+    pub const RUN: &str = "x-pakyas-run";
+    /// The run's measured duration, milliseconds.
+    pub const DURATION: &str = "x-pakyas-duration";
+    /// Milliseconds between the event and the request that tells of it.
+    pub const AGE: &str = "x-pakyas-age";
+    /// Unique for each ping; a second delivery of the same key changes nothing.
+    pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+    /// The job's processor time, milliseconds.
+    pub const CPU_MS: &str = "x-pakyas-cpu-ms";
+    /// The job's peak memory, KiB.
+    pub const MAX_RSS_KB: &str = "x-pakyas-max-rss-kb";
+    /// In an answer: how much of a body is kept, bytes.
+    pub const BODY_LIMIT: &str = "ping-body-limit";
+    /// The organization that a request means, an id.
+    pub const ORG: &str = "x-pakyas-org";
+    /// HMAC-SHA256 of a webhook's body, as `sha256=<hex>`.
+    pub const SIGNATURE: &str = "x-pakyas-signature";
+}
+
+/// How much of a run's output is kept: its last 10 KB, bytes (API.md).
+pub const OUTPUT_LIMIT: usize = 10_000;
+
+/// The largest body of a ping that is accepted, bytes; above it 413 (API.md).
+pub const PING_BODY_MAX: usize = 1024 * 1024;
+
+/// How old an event may be when it is reported, milliseconds: 7 days (API.md).
+pub const MAX_AGE_MS: u64 = 7 * 86_400 * 1000;
+
+/// The longest run id, characters (API.md).
+pub const RUN_ID_MAX: usize = 100;
+
+/// Every refusal of the management API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// One sentence that says what to do.
+    pub error: String,
+    /// The field whose value is refused, with 422.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// With 403 `ORG_KEY_MISMATCH`: the organization that the key belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_org_name: Option<String>,
+    /// With 403 `ORG_KEY_MISMATCH`: the organization that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_org_id: Option<String>,
+}
+
+/// `error` of the 403 for a key of another organization than `X-Pakyas-Org` names.
+pub const ORG_KEY_MISMATCH: &str = "ORG_KEY_MISMATCH";
+
+/// `GET /me`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Me {
+    /// The key's organization; the same value as `org_id`.
+    pub organization_id: Uuid,
+    /// Its name; the same value as `org_name`.
+    pub organization_name: String,
+    /// The key's organization.
+    pub org_id: Uuid,
+    /// Its name.
+    pub org_name: String,
+    /// The address of the person that the key belongs to.
+    pub email: String,
+    /// `read`, `write`, `manage`.
+    pub scopes: Vec<String>,
+    /// Where pings go: `{ping_url_base}/{public_id}`.
+    pub ping_url_base: String,
+}
+
+/// An element of `GET /organizations`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organization {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name, as people write it.
+    pub name: String,
+    /// IANA name.
+    pub timezone: String,
+    /// `owner`, `admin`, `member` or `read-only`.
+    pub user_role: String,
+}
+
+/// A project, as `GET /projects` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// Its id.
+    pub id: Uuid,
+    /// The organization that it belongs to.
+    pub org_id: Uuid,
+    /// Its name, as people write it.
+    pub name: String,
+    /// Its name in a form fit for a command line.
+    pub slug: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// RFC 3339, UTC.
+    pub created_at: jiff::Timestamp,
+    /// RFC 3339, UTC.
+    pub updated_at: jiff::Timestamp,
+    /// Set once it is deleted: a deleted project is kept, archived.
+    pub archived_at: Option<jiff::Timestamp>,
+}
+
+/// `POST /projects`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewProject {
+    /// The organization that it shall belong to.
+    pub org_id: Uuid,
+    /// 1–100 characters.
+    pub name: String,
+    /// Up to 500 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// How an alert channel reaches people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelKind {
+    /// A mail to the address in `target`.
+    Email,
+    /// A Slack incoming webhook.
+    Slack,
+    /// A JSON `POST` to the URL in `target`.
+    Webhook,
+}
+
+impl ChannelKind {
+    /// The name on the wire and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Slack => "slack",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+/// An alert channel, as `GET /channels` lists it. Its secret is never shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// Its id.
+    pub id: Uuid,
+    /// The organization whose alerts it gets.
+    pub org_id: Uuid,
+    /// Where set, only this project's alerts.
+    pub project_id: Option<Uuid>,
+    /// How it reaches people.
+    pub kind: ChannelKind,
+    /// Its name, as people write it.
+    pub name: String,
+    /// An address or a URL.
+    pub target: String,
+    /// Whether deliveries are signed.
+    pub has_secret: bool,
+    /// RFC 3339, UTC.
+    pub created_at: jiff::Timestamp,
+}
+
+/// `POST /channels`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewChannel {
+    /// The organization whose alerts it gets.
+    pub org_id: Uuid,
+    /// Where given, only this project's alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<Uuid>,
+    /// How it reaches people.
+    pub kind: ChannelKind,
+    /// 1–100 characters.
+    pub name: String,
+    /// An address or a URL.
+    pub target: String,
+    /// Signs webhook deliveries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// `POST /channels/{id}/test`: what the target answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelTest {
+    /// Whether it was taken (a webhook: 2xx).
+    pub delivered: bool,
+    /// The HTTP status, where there was one.
+    pub status: Option<u16>,
+    /// The first 1,000 characters of what it said, or why nothing came.
+    pub answer: String,
+    /// How long it took, milliseconds.
+    pub duration_ms: u64,
+}
