@@ -1,1 +1,3 @@
-//! The self-hosted Pakyas Cloud.
+//! The self-hosted Pakyas Cloud: answers API.md, decides what is late or down, sends alerts.
+
+pub mod engine;
