@@ -49,3 +49,9 @@ pub fn wait_for_signal(signals: &[i32]) -> io::Result<i32> {
         code => Err(io::Error::from_raw_os_error(code)),
     }
 }
+
+/// Whether this process has the rights of root.
+pub fn is_root() -> bool {
+    // SAFETY: geteuid only reads, and can't fail.
+    unsafe { libc::geteuid() == 0 }
+}

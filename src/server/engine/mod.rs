@@ -215,6 +215,11 @@ pub enum Effect {
         /// Since when.
         at: Millis,
     },
+    /// A run ended whose duration is known.
+    Finished {
+        /// From its start to its end, milliseconds.
+        after: Millis,
+    },
     /// Somebody has to be told.
     Alert {
         /// What about.
@@ -291,7 +296,8 @@ impl Turn<'_> {
         let state = &mut self.state;
         state.last_start = state.last_start.max(Some(signal.at));
         if let Some(id) = &signal.run_id
-            && (state.ended.contains(id) || state.runs.iter().any(|run| run.id.as_ref() == Some(id)))
+            && (state.ended.contains(id)
+                || state.runs.iter().any(|run| run.id.as_ref() == Some(id)))
         {
             return;
         }
@@ -316,15 +322,18 @@ impl Turn<'_> {
 
     fn end(&mut self, signal: &Signal, now: Millis) {
         let run = self.close_run(signal);
+        let duration = signal
+            .duration
+            .or(run.map(|run| (signal.at - run.started).max(0)));
+        self.effects
+            .extend(duration.map(|after| Effect::Finished { after }));
         let state = &mut self.state;
         // An end that is older than one already known belongs into the history only.
         if state.last_end > Some(signal.at) {
             return;
         }
         state.last_end = Some(signal.at);
-        state.last_duration = signal
-            .duration
-            .or(run.map(|run| (signal.at - run.started).max(0)));
+        state.last_duration = duration;
         if signal.kind == Kind::Fail {
             self.fail(signal);
         } else {

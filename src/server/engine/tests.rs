@@ -130,7 +130,10 @@ fn misses_and_failures_below_their_thresholds_are_not_told() {
     assert_eq!(trial.state.misses(&trial.rules, 130 * MINUTE), 2);
     assert!(trial.alerts.is_empty());
     assert_eq!(trial.ping(Kind::Success, None, 131), Status::Up);
-    assert!(trial.alerts.is_empty(), "nothing told, nothing to take back");
+    assert!(
+        trial.alerts.is_empty(),
+        "nothing told, nothing to take back"
+    );
     trial.ping(Kind::Fail, None, 140);
     assert!(trial.alerts.is_empty());
     trial.ping(Kind::Fail, None, 150);
@@ -250,7 +253,10 @@ fn a_success_reported_too_late_to_matter_changes_nothing() {
     let mut trial = Trial::new(rules());
     trial.ping(Kind::Success, None, 0);
     assert_eq!(trial.at(1_000), Status::Down);
-    assert_eq!(trial.ping_late(Kind::Success, None, 60, 1_001), Status::Down);
+    assert_eq!(
+        trial.ping_late(Kind::Success, None, 60, 1_001),
+        Status::Down
+    );
     assert_eq!(trial.alerts.len(), 1);
 }
 
@@ -294,15 +300,22 @@ fn any_event() -> impl Strategy<Value = (Millis, Event)> {
 }
 
 fn any_rules() -> impl Strategy<Value = Rules> {
-    (1..60_i64, 0..30_i64, prop::option::of(1..90_i64), 1..4_u32, 1..4_u32).prop_map(
-        |(period, grace, max, miss_threshold, fail_threshold)| Rules {
-            period: period * MINUTE,
-            grace: grace * MINUTE,
-            max_runtime: max.map(|max| max * MINUTE),
-            miss_threshold,
-            fail_threshold,
-        },
+    (
+        1..60_i64,
+        0..30_i64,
+        prop::option::of(1..90_i64),
+        1..4_u32,
+        1..4_u32,
     )
+        .prop_map(
+            |(period, grace, max, miss_threshold, fail_threshold)| Rules {
+                period: period * MINUTE,
+                grace: grace * MINUTE,
+                max_runtime: max.map(|max| max * MINUTE),
+                miss_threshold,
+                fail_threshold,
+            },
+        )
 }
 
 /// Runs `script`; `tick` is how often time alone is reported between the events, in minutes.
@@ -369,6 +382,7 @@ proptest! {
                     prop_assert_ne!(from, to);
                     status = to;
                 }
+                Effect::Finished { .. } => {}
                 Effect::Alert { reason, .. } => match reason.event() {
                     webhook::Event::Up => {
                         prop_assert!(told.is_some());
