@@ -11,11 +11,15 @@ use super::{TempDir, wait_for};
 
 /// A running server with one organization, one project and a key. It is ended when dropped.
 pub struct Server {
-    pub directory: TempDir,
+    /// Its own; none where the test keeps it.
+    own: Option<TempDir>,
     pub url: String,
     pub org_id: String,
     pub project_id: String,
     pub key: String,
+    /// What the last start printed.
+    pub greeting: String,
+    data: PathBuf,
     child: Option<Child>,
     agent: ureq::Agent,
 }
@@ -25,6 +29,8 @@ pub struct Server {
 pub struct Answer {
     pub status: u16,
     pub headers: ureq::http::HeaderMap,
+    pub bytes: Vec<u8>,
+    /// The same as text.
     pub body: String,
 }
 
@@ -69,40 +75,65 @@ impl Server {
         let directory = TempDir::new();
         let ids = init(&directory);
         let id = |name: &str| ids[name].as_str().unwrap().to_owned();
-        let mut server = Self {
-            directory,
+        let mut server = Self::at(&directory);
+        server.own = Some(directory);
+        server.org_id = id("org_id");
+        server.project_id = id("project_id");
+        server.key = id("api_key");
+        server.launch("127.0.0.1:0", |_| {});
+        server
+    }
+
+    /// A server on this directory as it is; ids and key are for the test to find out.
+    pub fn bare(directory: &TempDir) -> Self {
+        Self::bare_with(directory, |_| {})
+    }
+
+    pub fn bare_with(directory: &TempDir, options: impl FnOnce(&mut Command)) -> Self {
+        let mut server = Self::at(directory);
+        server.launch("127.0.0.1:0", options);
+        server
+    }
+
+    fn at(directory: &TempDir) -> Self {
+        Self {
+            own: None,
             url: String::new(),
-            org_id: id("org_id"),
-            project_id: id("project_id"),
-            key: id("api_key"),
+            org_id: String::new(),
+            project_id: String::new(),
+            key: String::new(),
+            greeting: String::new(),
+            data: directory.path().to_owned(),
             child: None,
             agent: ureq::Agent::config_builder()
                 .http_status_as_error(false)
                 .timeout_global(Some(Duration::from_secs(30)))
                 .max_redirects(0)
+                .max_redirects_will_error(false)
                 .proxy(None)
                 .build()
                 .new_agent(),
-        };
-        server.launch("127.0.0.1:0");
-        server
+        }
     }
 
-    fn launch(&mut self, listen: &str) {
-        let mut child = command()
+    fn launch(&mut self, listen: &str, options: impl FnOnce(&mut Command)) {
+        let mut command = command();
+        command
             .args(["--listen", listen, "--data-dir"])
-            .arg(self.directory.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let url = line.trim().rsplit(' ').next().unwrap_or_default();
-        assert!(url.starts_with("http://127.0.0.1:"), "{line:?}");
-        self.url = url.to_owned();
+            .arg(&self.data)
+            .stdout(Stdio::piped());
+        options(&mut command);
+        let mut child = command.spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
         self.child = Some(child);
+        self.greeting.clear();
+        while !self.greeting.contains("is listening on ") {
+            let read = stdout.read_line(&mut self.greeting).unwrap();
+            assert!(read > 0, "the server ended: {}", self.greeting);
+        }
+        let url = self.greeting.trim().rsplit(' ').next().unwrap_or_default();
+        assert!(url.starts_with("http://127.0.0.1:"), "{}", self.greeting);
+        self.url = url.to_owned();
     }
 
     pub fn pid(&self) -> i32 {
@@ -117,10 +148,9 @@ impl Server {
         }
     }
 
-    /// SIGTERM; gives the exit code.
-    pub fn terminate(&mut self) -> Option<i32> {
+    /// Waits until it has ended by itself; gives the exit code.
+    pub fn wait(&mut self) -> Option<i32> {
         let mut child = self.child.take().unwrap();
-        super::signal(child.id(), "TERM");
         wait_for("the server to end", || child.try_wait().unwrap()).code()
     }
 
@@ -128,11 +158,11 @@ impl Server {
     pub fn restart(&mut self) {
         self.kill();
         let address = self.url.trim_start_matches("http://").to_owned();
-        self.launch(&address);
+        self.launch(&address, |_| {});
     }
 
     pub fn database(&self) -> PathBuf {
-        self.directory.path().join("pakyas.db")
+        self.data.join("pakyas.db")
     }
 
     /// A request to the management API with this server's key.
@@ -166,10 +196,12 @@ impl Server {
         } else {
             self.agent.run(request.body(body)?)?
         };
+        let bytes = response.body_mut().read_to_vec()?;
         Ok(Answer {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
-            body: response.body_mut().read_to_string()?,
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
         })
     }
 

@@ -41,8 +41,8 @@ struct Shared {
     notifier: Arc<Notifier>,
     bell: Bell,
     stopping: AtomicBool,
-    /// What is being sent: the target by delivery.
-    under_way: Mutex<HashMap<i64, String>>,
+    /// Deliveries whose end is written down.
+    finished: Mutex<Vec<i64>>,
 }
 
 impl Dispatcher {
@@ -60,7 +60,7 @@ impl Dispatcher {
             notifier,
             bell,
             stopping: AtomicBool::new(false),
-            under_way: Mutex::default(),
+            finished: Mutex::default(),
         });
         let thread = {
             let shared = Arc::clone(&shared);
@@ -97,10 +97,8 @@ impl Shared {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    fn under_way(&self) -> MutexGuard<'_, HashMap<i64, String>> {
-        self.under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn finished(&self) -> MutexGuard<'_, Vec<i64>> {
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(self: &Arc<Self>) {
@@ -113,8 +111,11 @@ impl Shared {
                 thread("alert delivery", move || shared.deliver_all(&queue)).ok()
             })
             .collect();
+        let mut under_way = HashMap::new();
         while !self.stopping() {
-            let pause = self.hand_out(&deliveries).unwrap_or(AFTER_FAILURE);
+            let pause = self
+                .hand_out(&deliveries, &mut under_way)
+                .unwrap_or(AFTER_FAILURE);
             self.bell.wait(pause);
         }
         drop(deliveries);
@@ -123,16 +124,24 @@ impl Shared {
         }
     }
 
-    /// Hands what is due to the workers, and says how long nothing more will be.
-    fn hand_out(&self, deliveries: &SyncSender<Due>) -> Result<Duration, StoreError> {
+    /// Hands what is due to the workers, and says how long nothing more will be. `under_way`
+    /// has the target of each delivery that a worker has.
+    fn hand_out(
+        &self,
+        deliveries: &SyncSender<Due>,
+        under_way: &mut HashMap<i64, String>,
+    ) -> Result<Duration, StoreError> {
+        // Before the outbox is read, not after: what a worker finishes in between still
+        // looks due in what was read.
+        for row in self.finished().drain(..) {
+            under_way.remove(&row);
+        }
         let now = clock::now();
-        let known = self.under_way().len();
-        let limit = u32::try_from(known + 16 * WORKERS).unwrap_or(u32::MAX);
+        let limit = u32::try_from(under_way.len() + 16 * WORKERS).unwrap_or(u32::MAX);
         let (due, next) = self
             .store
             .read(|connection| outbox::due(connection, now, limit))?;
         for delivery in due {
-            let mut under_way = self.under_way();
             let target = &delivery.address.target;
             let busy = under_way.values().filter(|other| *other == target).count();
             if under_way.len() < WORKERS
@@ -140,7 +149,6 @@ impl Shared {
                 && !under_way.contains_key(&delivery.row)
             {
                 under_way.insert(delivery.row, target.clone());
-                drop(under_way);
                 let _ = deliveries.send(delivery);
             }
         }
@@ -161,7 +169,7 @@ impl Shared {
                 let answer = self.notifier.send(&delivery.address, &delivery.payload);
                 self.report(&delivery, &answer);
             }
-            self.under_way().remove(&delivery.row);
+            self.finished().push(delivery.row);
             self.bell.ring();
         }
     }
