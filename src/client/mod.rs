@@ -1,1 +1,7 @@
 //! The client: what runs on every job host.
+
+pub mod args;
+pub mod delivery;
+pub mod error;
+
+pub use error::Error;
