@@ -3,5 +3,6 @@
 pub mod args;
 pub mod delivery;
 pub mod error;
+mod suggest;
 
 pub use error::Error;
