@@ -216,13 +216,13 @@ impl<'a> Walk<'a> {
             )));
         }
         let expected = self.command.positionals;
-        if let Some(positional) = expected.get(self.positionals.len()) {
-            if positional.optionality == Optionality::Required {
-                return Err(usage(format!(
-                    "'{name}' needs {}: {}; see '{name} --help'",
-                    positional.name, positional.description
-                )));
-            }
+        if let Some(positional) = expected.get(self.positionals.len())
+            && positional.optionality == Optionality::Required
+        {
+            return Err(usage(format!(
+                "'{name}' needs {}: {}; see '{name} --help'",
+                positional.name, positional.description
+            )));
         }
         if let Some(extra) = self.positionals.get(expected.len()) {
             let mend = if self.command.name == "monitor" {
