@@ -237,3 +237,24 @@ fn a_deadline_that_passes_while_the_server_is_down_is_told_at_its_start() {
     hook.wait(2);
     assert_eq!(hook.events(), ["check.down", "check.up"]);
 }
+
+#[test]
+fn a_success_that_was_reported_late_takes_the_alarm_back_and_says_so() {
+    let server = Server::start();
+    let hook = Hook::start();
+    server.webhook("ops", &hook.url, None);
+    let check = server.check("job", 3, 0, &NONE);
+    server.ping_with(&check, "", &[("x-pakyas-age", "2900")], b"");
+    server.wait_for_status(&check, "down");
+    hook.wait(1);
+    // It had succeeded in time: only the news of it was under way for too long.
+    let down_at = hook.received()[0].json()["alert"]["triggered_at"].clone();
+    let down_at: jiff::Timestamp = down_at.as_str().unwrap().parse().unwrap();
+    let age = jiff::Timestamp::now().duration_since(down_at).as_millis() + 500;
+    server.ping_with(&check, "", &[("x-pakyas-age", &age.to_string())], b"");
+    let alert = hook.wait(2)[1].json();
+    assert_eq!(alert["event"], "check.up");
+    assert_eq!(alert["alert"]["type"], "reported_late");
+    let message = alert["alert"]["message"].as_str().unwrap();
+    assert!(message.contains("reported late"), "{message}");
+}

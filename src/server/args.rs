@@ -17,7 +17,8 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
     help_triggers("-h", "--help"),
     example = "Take pings on this machine only:\n    {command_name}",
     example = "Serve behind a proxy that has the certificate:\n    {command_name} --listen 127.0.0.1:8080 --public-url https://pakyas.example.com",
-    note = "Each option may be given in the environment: PAKYAS_SERVER_LISTEN, PAKYAS_SERVER_DATA_DIR, PAKYAS_SERVER_PUBLIC_URL. A flag is stronger. The first start creates an organization, a project and an API key, and prints how to log in with it."
+    note = "Each option may be given in the environment: PAKYAS_SERVER_LISTEN,\n  PAKYAS_SERVER_DATA_DIR, PAKYAS_SERVER_PUBLIC_URL. A flag is stronger.",
+    note = "The first start creates an organization, a project and an API key, and\n  prints how to log in with it."
 )]
 pub struct Args {
     /// address and port to listen on (default 127.0.0.1:8080)

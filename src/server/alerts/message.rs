@@ -13,6 +13,7 @@ pub fn kind(reason: &Reason) -> &'static str {
         Reason::Failed { .. } => "failed",
         Reason::Overrunning { .. } => "overrunning",
         Reason::Recovered { .. } => "recovered",
+        Reason::ReportedLate { .. } => "reported_late",
     }
 }
 
@@ -23,7 +24,7 @@ pub fn status(reason: &Reason) -> Status {
             Status::Down
         }
         Reason::Overrunning { .. } => Status::Overrunning,
-        Reason::Recovered { .. } => Status::Up,
+        Reason::Recovered { .. } | Reason::ReportedLate { .. } => Status::Up,
     }
 }
 
@@ -60,6 +61,11 @@ pub fn sentence(name: &str, reason: &Reason, at: Millis) -> String {
         Reason::Recovered { down_for } => {
             format!("{name} is up again after {}", span(*down_for))
         }
+        Reason::ReportedLate { succeeded, by } => format!(
+            "{name} is up: it succeeded at {}, which was reported late, by {}",
+            utc(*succeeded),
+            span(*by)
+        ),
     }
 }
 
@@ -128,6 +134,13 @@ mod tests {
                     count: 3,
                 },
                 "Backup failed, 3 times in a row",
+            ),
+            (
+                Reason::ReportedLate {
+                    succeeded: at,
+                    by: 3_600_000,
+                },
+                "Backup is up: it succeeded at 2023-11-14 22:13:20 UTC, which was reported late, by 1h",
             ),
             (
                 Reason::Recovered { down_for: 61_001 },

@@ -189,6 +189,13 @@ pub enum Reason {
         /// From the start of the trouble to the success, milliseconds.
         down_for: Millis,
     },
+    /// It was well all along: the success came before the trouble was seen, its report after.
+    ReportedLate {
+        /// When the success was.
+        succeeded: Millis,
+        /// From then to its report, milliseconds.
+        by: Millis,
+    },
 }
 
 impl Reason {
@@ -198,7 +205,7 @@ impl Reason {
             Self::Missed { .. } | Self::NeverFinished { .. } => webhook::Event::Down,
             Self::Failed { .. } => webhook::Event::Failed,
             Self::Overrunning { .. } => webhook::Event::RunningLong,
-            Self::Recovered { .. } => webhook::Event::Up,
+            Self::Recovered { .. } | Self::ReportedLate { .. } => webhook::Event::Up,
         }
     }
 }
@@ -371,8 +378,17 @@ impl Turn<'_> {
         let (trouble_since, alerted) = (state.since, state.alerted.take());
         self.become_status(Status::Up, at);
         if alerted.is_some() {
-            let down_for = (at - trouble_since).max(0);
-            self.alert(Reason::Recovered { down_for }, at);
+            let reason = if at < trouble_since {
+                Reason::ReportedLate {
+                    succeeded: at,
+                    by: now - at,
+                }
+            } else {
+                Reason::Recovered {
+                    down_for: at - trouble_since,
+                }
+            };
+            self.alert(reason, at.max(trouble_since));
         }
     }
 

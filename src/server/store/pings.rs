@@ -8,6 +8,9 @@ use super::{Desk, StoreError, timestamp, unsigned};
 use crate::wire::ping::Signal as PathSignal;
 use crate::wire::{Kind, MAX_AGE_MS, PingList, PingRecord};
 
+/// How many idempotency keys are remembered at most, of all checks together: some 100 MB.
+const KEYS_MAX: i64 = 1_000_000;
+
 /// A ping as it arrived.
 #[derive(Debug, Clone)]
 pub struct Incoming {
@@ -86,16 +89,17 @@ pub fn take(desk: &mut Desk<'_>, check_row: i64, ping: &Incoming) -> Result<(), 
     Ok(())
 }
 
-/// Forgets a few keys that are too old to come again. One key is added with each ping and two
-/// are forgotten, so they never pile up and no ping waits for a great clean-up.
+/// Forgets a few keys that are too old to come again, or too many. One key is added with each
+/// ping and two are forgotten, so they never pile up and no ping waits for a great clean-up.
 fn forget_old_keys(connection: &Connection, now: Millis) -> Result<(), StoreError> {
+    let newest = connection.last_insert_rowid();
     connection
         .prepare_cached(
-            "DELETE FROM idempotency WHERE (check_row, key) IN (
-                 SELECT check_row, key FROM idempotency WHERE received_at < ?
-                 ORDER BY received_at LIMIT 2)",
+            "DELETE FROM idempotency
+             WHERE row IN (SELECT row FROM idempotency ORDER BY row LIMIT 2)
+               AND (received_at < ? OR row <= ?)",
         )?
-        .execute([now - MAX_AGE_MS as Millis])?;
+        .execute([now - MAX_AGE_MS as Millis, newest - KEYS_MAX])?;
     Ok(())
 }
 

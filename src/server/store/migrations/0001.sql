@@ -102,14 +102,15 @@ CREATE TABLE ping (
 ) STRICT;
 CREATE INDEX ping_check ON ping (check_row, created_at, row);
 
--- The keys of pings that were counted, so that none is counted twice.
+-- The keys of pings that were counted, so that none is counted twice. Rows are in the order of
+-- their arrival, which is how they are forgotten.
 CREATE TABLE idempotency (
+    row         INTEGER PRIMARY KEY,
     check_row   INTEGER NOT NULL REFERENCES check_ (row),
     key         TEXT NOT NULL,
     received_at INTEGER NOT NULL,
-    PRIMARY KEY (check_row, key)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX idempotency_age ON idempotency (received_at);
+    UNIQUE (check_row, key)
+) STRICT;
 
 CREATE TABLE channel (
     row        INTEGER PRIMARY KEY,
