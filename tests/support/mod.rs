@@ -3,9 +3,12 @@
 //! Each test binary uses some of it only.
 #![allow(dead_code)]
 
+pub mod home;
 pub mod hook;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod stub;
+pub mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,7 +46,7 @@ impl TempDir {
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("pakyas-test-{}-{count}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("pakyas-dir-{}-{count}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
