@@ -20,6 +20,7 @@ use super::cache::{Shelf, ping_base};
 use super::error::{Error, Kind};
 use super::http::{Http, Request};
 use super::lookup;
+use super::render::milliseconds;
 use super::settings::{self, Settings};
 use super::talk::Talk;
 use crate::random;
@@ -172,9 +173,9 @@ impl Courier {
             return Err(error);
         }
         self.talk.detail(&format!(
-            "{}; trying again in {:.1} s",
+            "{}; trying again in {}",
             error.first_line(),
-            pause.as_secs_f32()
+            milliseconds(pause.as_millis() as u64)
         ));
         thread::sleep(pause);
         Ok(())

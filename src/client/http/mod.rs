@@ -14,6 +14,7 @@ use ureq::{Agent, http};
 use super::address::origin;
 use super::error::{Error, Kind};
 use super::files;
+use super::render::milliseconds;
 
 /// How long finding a host's address may take.
 const RESOLVE: Duration = Duration::from_secs(5);
@@ -205,7 +206,7 @@ fn told(error: ureq::Error, origin: &str, budget: Duration, by_proxy: bool) -> E
     let why = match error {
         E::Timeout(ureq::Timeout::Resolve) => "finding its address takes too long".to_owned(),
         E::Timeout(ureq::Timeout::Connect) => "connecting takes too long".to_owned(),
-        E::Timeout(_) => format!("no answer within {:.1} s", budget.as_secs_f32()),
+        E::Timeout(_) => format!("no answer within {}", milliseconds(budget.as_millis() as u64)),
         E::HostNotFound => "there is no host of that name, or no name server answers".to_owned(),
         E::Io(error) => match error
             .get_ref()
@@ -231,11 +232,27 @@ fn told(error: ureq::Error, origin: &str, budget: Duration, by_proxy: bool) -> E
     )
 }
 
+/// rustls' own messages are for programmers.
 fn tls_trouble(error: &rustls::Error) -> String {
+    use rustls::{CertificateError as C, Error as E};
     match error {
-        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
-            "its certificate is of an unknown issuer (PAKYAS_CA_FILE names one to trust)".to_owned()
+        E::InvalidCertificate(C::UnknownIssuer) => {
+            "its certificate is of an unknown issuer (PAKYAS_CA_FILE names one to trust)"
         }
-        other => format!("TLS: {other}"),
+        E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => {
+            "its certificate has expired, or this machine's clock is wrong"
+        }
+        E::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => {
+            "its certificate is not valid yet, or this machine's clock is wrong"
+        }
+        E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
+            "its certificate is for another name"
+        }
+        E::InvalidCertificate(_) => "its certificate can't be trusted",
+        E::AlertReceived(_) => "it refused the encrypted connection",
+        E::InvalidMessage(_) => "it does not speak TLS; is it an http:// address?",
+        E::PeerIncompatible(_) => "it speaks no TLS version or cipher of today",
+        _ => "the encrypted connection failed",
     }
+    .to_owned()
 }
