@@ -3,5 +3,6 @@
 pub mod args;
 pub mod delivery;
 pub mod error;
+pub mod monitor;
 
 pub use error::Error;

@@ -1,0 +1,102 @@
+//! The wrapper: runs a job, passes everything through, and reports how it went.
+//!
+//! The job is what matters. It starts before anything about the network, the configuration or
+//! the credentials is looked at, and nothing that these do reaches it:
+//!
+//! - [`run`](self::run()): spawn, wait, exit code; the table of contents is in `run.rs`
+//! - `spawn`: starting the job with what the wrapper was started with
+//! - `signals`: which signals go on to the job
+//! - `output`: what passes through, and `tail`, what is kept of it
+//! - `report`: what is said about the run; `mail`: getting it there on threads of their own
+//!
+//! The operating system is in [`crate::sys`], the network in [`super::delivery`].
+
+mod mail;
+mod output;
+mod report;
+mod run;
+mod signals;
+mod spawn;
+mod tail;
+
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+use super::args::Globals;
+use super::delivery::{Courier, Delivered, Ping, Target};
+use super::error::Error;
+
+/// How long after TERM a job that outlived its `--timeout` gets KILL, where nothing is said.
+pub const DEFAULT_KILL_AFTER: Duration = Duration::from_secs(10);
+
+/// How long after the job's end its report may take, where nothing is said.
+pub const DEFAULT_PING_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A job and how to run it: settled values, taken from the command line alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// The command and its arguments, exactly as they were given; the first is the program.
+    pub command: Vec<OsString>,
+    /// The check that it is reported to.
+    pub target: Target,
+    /// Which of its streams pass through the wrapper.
+    pub capture: Capture,
+    /// Reports no output; then none needs to pass through the wrapper either.
+    pub no_output: bool,
+    /// The longest that the job may run.
+    pub timeout: Option<Duration>,
+    /// After the timeout's TERM, how long until KILL.
+    pub kill_after: Duration,
+    /// Whether a report that goes missing makes a successful job's exit code 3.
+    pub strict: bool,
+    /// How long after the job's end its report may take.
+    pub ping_timeout: Duration,
+}
+
+/// Which of a job's streams pass through the wrapper, so that their tail can be reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Capture {
+    /// Those that are pipes or sockets; files and terminals are inherited.
+    #[default]
+    Auto,
+    /// None: both are inherited.
+    None,
+    /// stderr, whatever it is.
+    Stderr,
+    /// Both, whatever they are.
+    All,
+}
+
+/// What carries a ping. The run knows the network only as this.
+trait Carrier: Send + Sync {
+    /// Tries until `deadline`.
+    fn carry(&self, ping: &Ping, deadline: Instant) -> Result<Delivered, Error>;
+}
+
+struct Post {
+    courier: Courier,
+    target: Target,
+}
+
+impl Carrier for Post {
+    fn carry(&self, ping: &Ping, deadline: Instant) -> Result<Delivered, Error> {
+        self.courier.deliver(&self.target, ping, deadline)
+    }
+}
+
+/// Runs the job, reports its start and its end, and gives the exit code: the job's own, 128+N
+/// where signal N ended it, 127 and 126 where it could not be run, 124 where it ran out of
+/// time, and with `strict` 3 where a successful job could not be reported.
+pub fn run(job: Job, globals: &Globals) -> i32 {
+    let target = job.target.clone();
+    let globals = globals.clone();
+    let talk = report::Talk::new(globals.verbose, globals.quiet);
+    // Called on the ping's thread, not here: it reads files.
+    let open = move || -> Box<dyn Carrier> {
+        Box::new(Post {
+            courier: Courier::new(&globals),
+            target: target.clone(),
+        })
+    };
+    run::run(&job, talk, open)
+}

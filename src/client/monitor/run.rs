@@ -1,0 +1,374 @@
+//! The run: spawn the job, attend to signals until it has ended, report, exit code.
+//!
+//! All signals are blocked before the first thread starts and taken one at a time, here and
+//! nowhere else: a child's end is one of them (SIGCHLD), and so is a thread's news.
+
+use std::time::{Duration, Instant};
+
+use super::mail::Mail;
+use super::output::{DRAIN, Output};
+use super::report::{Ending, Measured, Talk};
+use super::signals::{self, Forward, Standing};
+use super::spawn::{self, Plan};
+use super::{Capture, Carrier, Job};
+use crate::sys::{self, Caught, Inherited, Origin, Status, Terminal};
+
+/// The exit code of a successful job whose report is lost, with `--strict`.
+const LOST: i32 = 3;
+
+/// How often a process group is looked at while it is given time to end.
+const GROUP_POLL: Duration = Duration::from_millis(50);
+
+/// How much longer than a delivery's own deadline its outcome is waited for.
+const DEADLINE_SLACK: Duration = Duration::from_millis(200);
+
+/// Runs the job and gives the exit code. `open` is called on another thread.
+pub fn run(
+    job: &Job,
+    talk: Talk,
+    open: impl Fn() -> Box<dyn Carrier> + Send + Sync + 'static,
+) -> i32 {
+    confine_panics();
+    let inherited = Inherited::take();
+    let mut mail = Mail::start(Box::new(open), talk, Instant::now(), job.ping_timeout);
+    let capture = if job.no_output {
+        Capture::None
+    } else {
+        job.capture
+    };
+    let (mut output, ends) = Output::prepare(capture, &inherited);
+    // A job that may be killed with all that it started needs a process group of its own. At a
+    // terminal that group becomes the foreground one, else the job could not read or be
+    // interrupted there. Without a timeout the job stays in our group, where it would be
+    // without us.
+    let own_group = job.timeout.is_some();
+    let terminal = own_group.then(Terminal::controlling).flatten();
+    let in_front = |terminal: &&Terminal| terminal.foreground() == Some(sys::own_group());
+    let plan = Plan {
+        command: &job.command,
+        inherited: &inherited,
+        own_group,
+        terminal: terminal.as_ref().filter(in_front),
+        stdout: ends.stdout,
+        stderr: ends.stderr,
+    };
+    let started = Instant::now();
+    let spawned = spawn::spawn(&plan);
+    drop(plan);
+    let (ending, measured) = match spawned {
+        Ok(pid) => {
+            sys::let_go_of_stdin_and_stdout();
+            Watch::new(job, pid, started, terminal).until_the_end()
+        }
+        Err(ending) => {
+            take_back(terminal.as_ref(), None);
+            super::report::say(&ending.reason().unwrap_or_default());
+            let measured = Measured {
+                ended: Instant::now(),
+                duration: Duration::ZERO,
+                cpu: None,
+                max_rss_kb: None,
+            };
+            (ending, measured)
+        }
+    };
+    output.job_has_ended();
+    let code = i32::from(ending.code());
+    let mut after = After::new(&ending);
+    let deadline = measured.ended + job.ping_timeout;
+
+    if after.attend(Some(measured.ended + DRAIN), || output.is_done()) == Attended::CutShort {
+        return code;
+    }
+    let body = output.with_tail(|tail| ending.body(tail));
+    talk.tell(|| format!("the job ended: {}", ending.summary()));
+    mail.end(measured.ping(&ending, body), deadline);
+    let reported = after.attend(Some(deadline + DEADLINE_SLACK), || {
+        mail.end_outcome().is_some()
+    });
+    // What the job wrote before its end is owed to whoever reads it, however slowly.
+    if reported == Attended::CutShort
+        || after.attend(None, || output.is_done()) == Attended::CutShort
+    {
+        return code;
+    }
+    let lost = tell_of_losses(&mut mail, job, talk);
+    if job.strict && lost && code == 0 {
+        return LOST;
+    }
+    code
+}
+
+/// Says in one line what did not reach the server; gives whether the end did not.
+fn tell_of_losses(mail: &mut Mail, job: &Job, talk: Talk) -> bool {
+    match mail.end_outcome() {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => {
+            talk.warn(&format!("this run could not be reported: {error}"));
+            return true;
+        }
+        None => {
+            let budget = job.ping_timeout.as_secs_f32();
+            talk.warn(&format!(
+                "this run could not be reported: no answer within {budget} s"
+            ));
+            return true;
+        }
+    }
+    if let Some(Err(error)) = mail.start_outcome() {
+        talk.warn(&format!(
+            "the start of this run could not be reported: {error}"
+        ));
+    }
+    false
+}
+
+/// Keeps a defect on one of our own threads from ending the process, and with it the job's
+/// wrapper: the thread says where it was and stays there, and its deadline passes.
+fn confine_panics() {
+    let main = std::thread::current().id();
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().id() == main {
+            return before(info);
+        }
+        let place = info
+            .location()
+            .map(|place| format!(" at {}:{}", place.file(), place.line()));
+        super::report::say(&format!(
+            "a defect in pakyas{}; the job goes on",
+            place.unwrap_or_default()
+        ));
+        loop {
+            std::thread::park();
+        }
+    }));
+}
+
+/// Gives the terminal back to our own group, where the group `of` still has it.
+fn take_back(terminal: Option<&Terminal>, of: Option<i32>) {
+    if let Some(terminal) = terminal
+        && (of.is_none() || terminal.foreground() == of)
+    {
+        terminal.hand_to(sys::own_group());
+    }
+}
+
+/// How far the time limit has got.
+#[derive(Debug, Clone, Copy)]
+enum Limit {
+    /// TERM is due then, if ever.
+    Running(Option<Instant>),
+    /// TERM was sent; KILL is due then.
+    Terminated(Instant),
+    /// KILL was sent.
+    Killed,
+}
+
+/// The job while it runs.
+struct Watch<'a> {
+    job: &'a Job,
+    pid: i32,
+    started: Instant,
+    standing: Standing,
+    terminal: Option<Terminal>,
+    limit: Limit,
+    asked_by: Option<i32>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(job: &'a Job, pid: i32, started: Instant, terminal: Option<Terminal>) -> Self {
+        Self {
+            job,
+            pid,
+            started,
+            standing: Standing {
+                own_group: job.timeout.is_some(),
+                session_leader: sys::is_session_leader(),
+            },
+            terminal,
+            limit: Limit::Running(job.timeout.and_then(|limit| started.checked_add(limit))),
+            asked_by: None,
+        }
+    }
+
+    /// Reaps and forwards, as the first process of a container has to, until the job has ended.
+    fn until_the_end(mut self) -> (Ending, Measured) {
+        let job = loop {
+            if let Some(job) = self.reap() {
+                break job;
+            }
+            match sys::wait(self.next_deadline()) {
+                Some(caught) => self.forward(caught),
+                None => self.enforce_limit(),
+            }
+        };
+        let ended = Instant::now();
+        if self.is_out_of_time() {
+            self.finish_group();
+        }
+        take_back(self.terminal.as_ref(), Some(self.pid));
+        let ending = Ending::Ended {
+            status: job.status,
+            out_of_time: self.job.timeout.filter(|_| self.is_out_of_time()),
+            asked_by: self.asked_by,
+        };
+        let measured = Measured {
+            ended,
+            duration: ended - self.started,
+            cpu: Some(job.cpu),
+            max_rss_kb: Some(job.max_rss_kb),
+        };
+        (ending, measured)
+    }
+
+    /// Takes note of every child that has ended, orphans included; gives the job if it has.
+    fn reap(&self) -> Option<sys::Reaped> {
+        let mut job = None;
+        while let Some(child) = sys::reap() {
+            match child.status {
+                Status::Stopped(signal) if child.pid == self.pid => self.follow_stop(signal),
+                Status::Stopped(_) => {}
+                _ if child.pid == self.pid => job = Some(child),
+                _ => {}
+            }
+        }
+        job
+    }
+
+    fn forward(&mut self, caught: Caught) {
+        if caught.signal == sys::SIGCONT {
+            self.bring_to_front();
+        }
+        match signals::forward(caught, self.standing) {
+            Forward::Job => sys::send(self.pid, caught.signal),
+            Forward::Group => sys::send_to_group(self.pid, caught.signal),
+            Forward::Nobody => {}
+        }
+        if signals::asks_to_end(caught.signal) {
+            self.asked_by = Some(caught.signal);
+        }
+    }
+
+    /// The terminal stopped the job: we stop too, or the shell would wait for us for ever.
+    fn follow_stop(&self, signal: i32) {
+        if !signals::is_terminal_stop(signal) {
+            return;
+        }
+        if self.standing.own_group {
+            // The terminal would have stopped our whole group, had the job been in it.
+            take_back(self.terminal.as_ref(), Some(self.pid));
+            sys::stop_with_group(signal);
+        } else {
+            sys::stop_with_signal(signal);
+        }
+    }
+
+    /// The shell has brought us to the foreground and means the job.
+    fn bring_to_front(&self) {
+        if let Some(terminal) = &self.terminal
+            && terminal.foreground() == Some(sys::own_group())
+        {
+            terminal.hand_to(self.pid);
+            sys::send_to_group(self.pid, sys::SIGCONT);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        match self.limit {
+            Limit::Running(at) => at,
+            Limit::Terminated(kill_at) => Some(kill_at),
+            Limit::Killed => None,
+        }
+    }
+
+    fn enforce_limit(&mut self) {
+        if self.next_deadline().is_none_or(|at| Instant::now() < at) {
+            return;
+        }
+        match self.limit {
+            Limit::Running(_) => {
+                sys::send_to_group(self.pid, sys::SIGTERM);
+                // A stopped process gets it only once it goes on.
+                sys::send_to_group(self.pid, sys::SIGCONT);
+                self.limit = Limit::Terminated(Instant::now() + self.job.kill_after);
+            }
+            Limit::Terminated(_) => {
+                sys::send_to_group(self.pid, sys::SIGKILL);
+                self.limit = Limit::Killed;
+            }
+            Limit::Killed => {}
+        }
+    }
+
+    fn is_out_of_time(&self) -> bool {
+        !matches!(self.limit, Limit::Running(_))
+    }
+
+    /// Gives what the job left behind in its group the rest of the time until KILL.
+    fn finish_group(&mut self) {
+        while let Limit::Terminated(kill_at) = self.limit
+            && sys::group_exists(self.pid)
+        {
+            let caught = sys::wait(Some(kill_at.min(Instant::now() + GROUP_POLL)));
+            if let Some(Caught { signal, .. }) = caught
+                && signals::asks_to_end(signal)
+            {
+                sys::send_to_group(self.pid, signal);
+            }
+            while sys::reap().is_some() {}
+            self.enforce_limit();
+        }
+    }
+}
+
+/// Whether something came about or the wrapper was told to end first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attended {
+    /// It came about, or its time passed.
+    Done,
+    /// Someone who asked for the end asked again.
+    CutShort,
+}
+
+/// The time after the job's end, in which its report is sent.
+struct After {
+    /// Whether the end has been asked for.
+    asked: bool,
+}
+
+impl After {
+    fn new(ending: &Ending) -> Self {
+        let asked = match ending {
+            Ending::NotStarted { .. } => false,
+            Ending::Ended {
+                status, asked_by, ..
+            } => {
+                asked_by.is_some()
+                    || matches!(status, Status::Killed { signal, .. } if signals::asks_to_end(*signal))
+            }
+        };
+        Self { asked }
+    }
+
+    /// Attends to signals until `done` or until `until`.
+    fn attend(&mut self, until: Option<Instant>, mut done: impl FnMut() -> bool) -> Attended {
+        loop {
+            while sys::reap().is_some() {}
+            if done() || until.is_some_and(|until| Instant::now() >= until) {
+                return Attended::Done;
+            }
+            let Some(caught) = sys::wait(until) else {
+                continue;
+            };
+            if caught.signal == sys::SIGTSTP && caught.origin != Origin::Own {
+                sys::stop_with_signal(caught.signal);
+            } else if signals::asks_to_end(caught.signal) {
+                if self.asked {
+                    return Attended::CutShort;
+                }
+                self.asked = true;
+            }
+        }
+    }
+}
