@@ -1,5 +1,15 @@
 //! The command line as it was typed: nothing here has been looked up, resolved or checked
 //! against a server.
+//!
+//! The doc comments of the structs and fields are the texts of `--help`.
+
+mod prepare;
+
+use std::ffi::OsString;
+
+use argh::{ArgsInfo, FromArgs};
+
+use super::error::{Error, Kind};
 
 /// The flags that every command takes, as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,3 +31,289 @@ pub struct Globals {
     /// Where pings go.
     pub ping_url: Option<String>,
 }
+
+/// A command line that can be carried out.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The flags that every command takes.
+    pub globals: Globals,
+    /// The command and its own arguments.
+    pub command: Command,
+    /// What followed the first `--`, untouched; `None` where there was no `--`.
+    pub rest: Option<Vec<OsString>>,
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub enum Parsed {
+    /// Carry this out.
+    Run(Box<Invocation>),
+    /// Print this text (help, version) and end.
+    Print(String),
+}
+
+/// Reads the command line, `arguments` without the program's name.
+///
+/// # Errors
+/// A [`Kind::Usage`] sentence with the nearest flag or command where one is near.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
+    let (words, rest) = match prepare::prepare(arguments, &Cli::get_args_info())? {
+        prepare::Prepared::Version => {
+            return Ok(Parsed::Print(format!("pakyas {}\n", crate::VERSION)));
+        }
+        prepare::Prepared::Help(path) => return Ok(Parsed::Print(help(&path))),
+        prepare::Prepared::Run { words, rest } => (words, rest),
+    };
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let cli = Cli::from_args(&["pakyas"], &words)
+        .map_err(|exit| Error::new(Kind::Usage, exit.output.trim_end()))?;
+    let globals = Globals {
+        org: cli.org,
+        project: cli.project,
+        format: cli.format,
+        verbose: cli.verbose,
+        quiet: cli.quiet,
+        no_color: cli.no_color,
+        api_url: cli.api_url,
+        ping_url: cli.ping_url,
+    };
+    if rest.is_some() && !matches!(cli.command, Command::Monitor(_)) {
+        return Err(Error::new(
+            Kind::Usage,
+            "Only 'pakyas monitor' takes a command after '--'; leave the '--' out",
+        ));
+    }
+    Ok(Parsed::Run(Box::new(Invocation {
+        globals,
+        command: cli.command,
+        rest,
+    })))
+}
+
+/// The help of the command at `path`; of the program where it is empty.
+pub fn help(path: &[String]) -> String {
+    let words: Vec<&str> = path.iter().map(String::as_str).chain(["--help"]).collect();
+    let mut text = match Cli::from_args(&["pakyas"], &words) {
+        Err(exit) => exit.output,
+        Ok(_) => String::new(),
+    };
+    if !path.is_empty() {
+        text.push_str(
+            "\nThe flags of 'pakyas --help' (--project, --format, …) may be added anywhere.\n",
+        );
+    }
+    text
+}
+
+/// Tells you when a scheduled job did not run, failed, or never finished.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    help_triggers("-h", "--help"),
+    usage = "[FLAGS] COMMAND [ARGUMENTS]",
+    example = "pakyas check create --name \"Hourly Sync\" --slug hourly-sync --period 1h\n\
+               pakyas monitor hourly-sync -- /opt/scripts/sync.sh",
+    note = "'pakyas COMMAND --help' tells more of a command. Exit codes: 0 done, 1 refused, \n\
+            2 usage, 3 not found, 4 network, 5 not logged in, 6 not permitted, 7 a defect."
+)]
+#[allow(missing_docs, reason = "the doc comments are the help")]
+pub struct Cli {
+    /// organization for this command, by name or id (PAKYAS_ORG)
+    #[argh(option)]
+    pub org: Option<String>,
+    /// project for this command, by name, slug or id (PAKYAS_PROJECT)
+    #[argh(option)]
+    pub project: Option<String>,
+    /// table (default), json or ndjson (PAKYAS_FORMAT)
+    #[argh(option)]
+    pub format: Option<String>,
+    /// tell on stderr what is sent where, and how it went
+    #[argh(switch, short = 'v')]
+    pub verbose: bool,
+    /// say nothing but what was asked for
+    #[argh(switch)]
+    pub quiet: bool,
+    /// no colours (NO_COLOR)
+    #[argh(switch)]
+    pub no_color: bool,
+    /// address of the API (PAKYAS_API_URL)
+    #[argh(option)]
+    pub api_url: Option<String>,
+    /// where pings go (PAKYAS_PING_URL)
+    #[argh(option)]
+    pub ping_url: Option<String>,
+    /// print the version
+    #[argh(switch)]
+    pub version: bool,
+    #[argh(subcommand)]
+    pub command: Command,
+}
+
+/// Every command.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+#[allow(missing_docs, reason = "each variant is described by its struct")]
+pub enum Command {
+    Login(Login),
+    Whoami(Whoami),
+    Org(Org),
+    Project(Project),
+    Check(Check),
+    Ping(Ping),
+    Monitor(Monitor),
+    Channel(Channel),
+}
+
+/// Log in with an API key, and keep it for later commands.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "login",
+    help_triggers("-h", "--help"),
+    usage = "--api-key KEY|file:PATH|-",
+    example = "pakyas login --api-key pk_live_your_key_here\n\
+               pakyas login --api-key file:/run/secrets/pakyas --api-url http://127.0.0.1:8080"
+)]
+pub struct Login {
+    /// the key; file:PATH reads it from a file, - from standard input, and neither
+    /// shows it in the list of processes
+    #[argh(option)]
+    pub api_key: Option<String>,
+}
+
+/// Show who is logged in, and the organization and project in use.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "whoami",
+    help_triggers("-h", "--help"),
+    example = "pakyas whoami\npakyas whoami --format json"
+)]
+pub struct Whoami {}
+
+/// List organizations and choose one.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "org",
+    help_triggers("-h", "--help"),
+    example = "pakyas org list\npakyas org switch \"My Company\""
+)]
+#[allow(missing_docs, reason = "the field is the subcommand itself")]
+pub struct Org {
+    #[argh(subcommand)]
+    pub command: OrgCommand,
+}
+
+/// What to do with organizations.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+#[allow(missing_docs, reason = "each variant is described by its struct")]
+pub enum OrgCommand {
+    List(OrgList),
+    Switch(OrgSwitch),
+}
+
+/// List the organizations that your keys open.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "list",
+    help_triggers("-h", "--help"),
+    example = "pakyas org list\npakyas org list --format json"
+)]
+pub struct OrgList {}
+
+/// Use another organization from now on.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "switch",
+    help_triggers("-h", "--help"),
+    usage = "NAME",
+    example = "pakyas org switch \"My Company\"\n\
+               pakyas org switch 7f0a2b1e-0000-4000-8000-000000000000"
+)]
+pub struct OrgSwitch {
+    /// its name, in any case, or its id
+    #[argh(positional, arg_name = "NAME")]
+    pub name: String,
+}
+
+/// List and create projects, and choose one.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "project",
+    help_triggers("-h", "--help"),
+    example = "pakyas project list\npakyas project switch Production"
+)]
+#[allow(missing_docs, reason = "the field is the subcommand itself")]
+pub struct Project {
+    #[argh(subcommand)]
+    pub command: ProjectCommand,
+}
+
+/// What to do with projects.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+#[allow(missing_docs, reason = "each variant is described by its struct")]
+pub enum ProjectCommand {
+    List(ProjectList),
+    Create(ProjectCreate),
+    Switch(ProjectSwitch),
+}
+
+/// List the organization's projects.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "list",
+    help_triggers("-h", "--help"),
+    example = "pakyas project list\npakyas --org \"Company A\" project list --format json"
+)]
+pub struct ProjectList {}
+
+/// Create a project.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "create",
+    help_triggers("-h", "--help"),
+    usage = "NAME [--description TEXT]",
+    example = "pakyas project create Staging\n\
+               pakyas project create \"CI/CD\" --description \"Builds and releases\""
+)]
+pub struct ProjectCreate {
+    /// its name, 1 to 100 characters
+    #[argh(positional, arg_name = "NAME")]
+    pub name: String,
+    /// what it is for, up to 500 characters
+    #[argh(option)]
+    pub description: Option<String>,
+}
+
+/// Use another project from now on.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "switch",
+    help_triggers("-h", "--help"),
+    usage = "NAME",
+    example = "pakyas project switch \"Production\"\npakyas project switch production"
+)]
+pub struct ProjectSwitch {
+    /// its name, in any case, its slug or its id
+    #[argh(positional, arg_name = "NAME")]
+    pub name: String,
+}
+
+mod check;
+mod signals;
+
+pub use check::{Check, CheckCommand, CheckCreate, CheckList, CheckLogs, CheckShow, CheckSync};
+pub use signals::{
+    Channel, ChannelCommand, ChannelCreate, ChannelList, ChannelTest, Monitor, Ping,
+};
+
+#[cfg(test)]
+mod tests;

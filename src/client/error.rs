@@ -6,13 +6,15 @@ use std::time::Duration;
 /// The kinds of failure. Scripts tell them apart by exit code, so the numbers never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The server, or this machine's disk, refused what was asked.
+    /// The server, or this machine's disk, refused what was asked, or answered what can't be
+    /// understood.
     Refused,
     /// The command line or a setting is wrong or incomplete; nothing was sent.
     Usage,
     /// There is nothing of that name or id.
     NotFound,
-    /// The server can't be reached or can't answer now: the same command may work later.
+    /// The server can't be reached, or can't answer now (408, 429, 5xx): the same command may
+    /// work later. Exactly these failures are tried again.
     Network,
     /// No key, or one that the server does not know.
     NotLoggedIn,
@@ -59,6 +61,18 @@ impl Error {
     pub fn retry_after(mut self, pause: Option<Duration>) -> Self {
         self.retry_after = pause;
         self
+    }
+
+    /// The same failure, with more said at the end of its first line.
+    pub fn and(mut self, more: &str) -> Self {
+        let end = self.message.find('\n').unwrap_or(self.message.len());
+        self.message.insert_str(end, more);
+        self
+    }
+
+    /// What happened, in one line: without the commands that may follow it.
+    pub fn first_line(&self) -> &str {
+        self.message.lines().next().unwrap_or_default()
     }
 
     /// What kind of failure it is.

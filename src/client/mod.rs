@@ -1,8 +1,37 @@
 //! The client: what runs on every job host.
+//!
+//! `args` is what was typed, `settings` what holds; `commands` do it, by way of `api` for the
+//! management API and of `delivery` for pings.
 
+mod address;
+pub mod api;
 pub mod args;
+pub mod cache;
+mod commands;
+pub mod config;
 pub mod delivery;
 pub mod error;
+mod files;
+mod http;
+mod lookup;
 pub mod monitor;
+pub mod render;
+pub mod settings;
+mod suggest;
+pub mod talk;
+
+use std::ffi::OsString;
 
 pub use error::Error;
+
+/// Does what the command line, `arguments` without the program's name, asks for, and gives
+/// the exit code.
+///
+/// # Errors
+/// Where it could not be done; the error knows its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<i32, Error> {
+    match args::parse(arguments)? {
+        args::Parsed::Print(text) => render::print(text.as_bytes()).map(|()| 0),
+        args::Parsed::Run(invocation) => commands::run(*invocation),
+    }
+}

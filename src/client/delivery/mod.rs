@@ -1,16 +1,41 @@
 //! Getting pings there: one attempt, a verdict, and again within a budget of time.
+//!
+//! `ping` is what is told, `verdict` judges an attempt and `pause` says how long to wait for
+//! the next, both pure; here is what carries it out.
 
+mod pause;
 mod ping;
+mod verdict;
 
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::address::{self, origin};
+use super::api::Api;
 use super::args::Globals;
+use super::cache::{Shelf, ping_base};
 use super::error::{Error, Kind};
-use crate::wire;
+use super::http::{Http, Request};
+use super::lookup;
+use super::settings::{self, Settings};
+use super::talk::Talk;
+use crate::random;
+use crate::wire::check::{is_slug, slug_from_name};
+use crate::wire::header;
+use crate::wire::{self, MAX_AGE_MS, RUN_ID_MAX};
 
 pub use ping::Ping;
+use verdict::Verdict;
+
+/// How long one attempt may take. A server that accepts and stays silent must leave time for
+/// another attempt within the usual budget of 30 s.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// The largest answer to a ping that is read, bytes: `OK`, or a sentence.
+const ANSWER_MAX: usize = 4 * 1024;
 
 /// What a ping is about, as the user named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +46,16 @@ pub enum Target {
     PublicId(Uuid),
 }
 
+impl Target {
+    /// The target in a message. Who knows a public id may ping, so only its beginning shows.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Slug(slug) => slug.escape_debug().to_string(),
+            Self::PublicId(id) => format!("{}-…", &id.to_string()[..8]),
+        }
+    }
+}
+
 /// How a delivered ping went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
@@ -28,66 +63,281 @@ pub struct Delivered {
     pub sent_to: String,
     /// How many requests for the ping itself it took, at least 1.
     pub attempts: u32,
+    /// The check that it was for.
+    pub public_id: Uuid,
+}
+
+/// Where a target's pings go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    base: String,
+    id: Uuid,
+    /// Whether the id is only remembered, and may be that of a check that is no more.
+    from_cache: bool,
 }
 
 /// Carries pings. Shareable by `Arc`: the start and the end of a job use one connection.
 pub struct Courier {
-    ping_url: String,
-    agent: ureq::Agent,
+    settings: Settings,
+    http: Http,
+    talk: Talk,
+    /// What the last lookup found, so that the end of a job need not repeat that of its start.
+    found: Mutex<Option<(Target, Place)>>,
 }
 
 impl Courier {
     /// Reads the settings (environment, files) and touches no network. Never fails: what is
     /// wrong with the settings surfaces in [`Courier::deliver`].
     pub fn new(globals: &Globals) -> Self {
-        let ping_url = globals
-            .ping_url
-            .clone()
-            .or_else(|| std::env::var("PAKYAS_PING_URL").ok())
-            .unwrap_or_else(|| wire::DEFAULT_PING_URL.to_owned());
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .build()
-            .into();
-        Self { ping_url, agent }
+        Self {
+            settings: Settings::load(globals),
+            http: Http::new(settings::ca_file()),
+            talk: Talk::new(globals),
+            found: Mutex::new(None),
+        }
     }
 
     /// Looks the target up, then tries with growing, jittered pauses until `deadline`.
     ///
     /// # Errors
     /// [`Kind::Network`] where the ping was not delivered in time and may still be later;
-    /// any other kind where it was refused for good.
+    /// any other kind where it was refused for good, or never could be sent. The first line
+    /// of the message says it all; commands that mend it may follow.
     pub fn deliver(
         &self,
         target: &Target,
         ping: &Ping,
         deadline: Instant,
     ) -> Result<Delivered, Error> {
-        let Target::PublicId(id) = target else {
-            return Err(Error::new(Kind::NotFound, "Check not found"));
-        };
-        let url = format!("{}/{id}{}", self.ping_url, ping.signal.path_suffix());
+        let mut requests = 0;
+        let mut looked_again = false;
+        for attempt in 1.. {
+            let mut place = None;
+            let verdict = match self.locate(target, deadline) {
+                Ok(found) => {
+                    requests += 1;
+                    let verdict = self.attempt(&found, ping, deadline);
+                    place = Some(found);
+                    verdict
+                }
+                Err(error) => verdict::of_error(error),
+            };
+            match (verdict, place) {
+                (Verdict::Delivered, Some(place)) => {
+                    self.talk.detail(&format!(
+                        "{} of '{}' delivered to {} (attempt {requests})",
+                        ping.shown(),
+                        target.shown(),
+                        origin(&place.base)
+                    ));
+                    return Ok(Delivered {
+                        sent_to: place.base,
+                        attempts: requests,
+                        public_id: place.id,
+                    });
+                }
+                (Verdict::Refused(error), Some(place))
+                    if place.from_cache && error.kind() == Kind::NotFound && !looked_again =>
+                {
+                    self.talk
+                        .detail("the remembered check is no more: looking it up again");
+                    match self.look_up(target, deadline) {
+                        Ok(place) => {
+                            looked_again = true;
+                            self.keep(target, place);
+                        }
+                        Err(error) if error.kind() == Kind::Network => {
+                            self.wait(attempt, error, deadline)?;
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                (Verdict::Refused(error), _) => return Err(error),
+                (Verdict::Later(error), _) => self.wait(attempt, error, deadline)?,
+                (Verdict::Delivered, None) => {}
+            }
+        }
+        Err(Error::new(
+            Kind::Defect,
+            "the attempts to deliver a ping ran out",
+        ))
+    }
+
+    /// Waits before the next attempt; gives the error back where that would be too late.
+    fn wait(&self, attempt: u32, error: Error, deadline: Instant) -> Result<(), Error> {
+        let chance = random::bytes::<1>().map_or(0, |[byte]| byte);
+        let pause = pause::after(attempt, chance, error.asked_pause());
         let left = deadline.saturating_duration_since(Instant::now());
-        let answer = self
-            .agent
-            .post(&url)
-            .header(wire::header::IDEMPOTENCY_KEY, ping.key.to_string())
-            .config()
-            .timeout_global(Some(left.max(Duration::from_millis(1))))
-            .build()
-            .send(ping.body.as_slice())
-            .map_err(|e| Error::new(Kind::Network, e.to_string()))?;
-        if answer.status() == 200 {
-            Ok(Delivered {
-                sent_to: self.ping_url.clone(),
-                attempts: 1,
-            })
-        } else {
-            Err(Error::new(
-                Kind::Refused,
-                format!("the server answered {}", answer.status()),
-            ))
+        if pause >= left {
+            return Err(error);
+        }
+        self.talk.detail(&format!(
+            "{}; trying again in {:.1} s",
+            error.first_line(),
+            pause.as_secs_f32()
+        ));
+        thread::sleep(pause);
+        Ok(())
+    }
+
+    /// One request.
+    fn attempt(&self, place: &Place, ping: &Ping, deadline: Instant) -> Verdict {
+        let url = format!("{}/{}{}", place.base, place.id, ping.signal.path_suffix());
+        let number = |value: u64| value.to_string();
+        let age = ping.at.elapsed().as_millis().min(u128::from(MAX_AGE_MS));
+        let mut headers = vec![
+            (header::IDEMPOTENCY_KEY, ping.key.to_string()),
+            (header::AGE, age.to_string()),
+        ];
+        if let Some(run) = &ping.run_id {
+            headers.push((header::RUN, run.chars().take(RUN_ID_MAX).collect()));
+        }
+        let measured = [
+            (header::DURATION, ping.duration_ms),
+            (header::CPU_MS, ping.cpu_ms),
+            (header::MAX_RSS_KB, ping.max_rss_kb),
+        ];
+        for (name, value) in measured {
+            headers.extend(value.map(|value| (name, number(value))));
+        }
+        if !ping.body.is_empty() {
+            headers.push(("content-type", "text/plain".to_owned()));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let answer = self.http.send(&Request {
+            url: &url,
+            headers: &headers,
+            body: Some(&ping.body),
+            budget: left.min(ATTEMPT),
+            answer_max: ANSWER_MAX,
+        });
+        match answer {
+            Ok(answer) => verdict::of_answer(&answer, origin(&place.base)),
+            Err(error) => verdict::of_error(error),
         }
     }
+
+    /// Where the target's pings go: as found before, as remembered, or as the API says.
+    fn locate(&self, target: &Target, deadline: Instant) -> Result<Place, Error> {
+        {
+            let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((known, place)) = &*found
+                && known == target
+            {
+                return Ok(place.clone());
+            }
+        }
+        let remembered = match target {
+            Target::Slug(slug) => self.remembered(slug)?,
+            Target::PublicId(_) => None,
+        };
+        let place = match remembered {
+            Some(place) => place,
+            None => self.look_up(target, deadline)?,
+        };
+        self.keep(target, place.clone());
+        Ok(place)
+    }
+
+    fn keep(&self, target: &Target, place: Place) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        *found = Some((target.clone(), place));
+    }
+
+    /// Where the slug's pings go, as far as the cache knows.
+    fn remembered(&self, slug: &str) -> Result<Option<Place>, Error> {
+        if !is_slug(slug) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!(
+                    "'{}' is neither a slug nor a public id",
+                    slug.chars().take(120).collect::<String>().escape_debug()
+                ),
+            ));
+        }
+        let key = self.settings.key()?;
+        let api_url = self.settings.api_url()?;
+        let asked = self.settings.asked_org();
+        let directory = self.settings.directory().map(AsRef::as_ref);
+        let account = Shelf::new(directory, &api_url, &key, asked.as_deref()).read();
+        let Some(check) = account.find(&self.settings.project()?, slug) else {
+            return Ok(None);
+        };
+        let base = self.settings.ping_url()?.or(account.ping_url.clone());
+        Ok(base.map(|base| Place {
+            base,
+            id: check.public_id,
+            from_cache: true,
+        }))
+    }
+
+    /// Where the target's pings go, as the API says.
+    fn look_up(&self, target: &Target, deadline: Instant) -> Result<Place, Error> {
+        let known_base = self.settings.ping_url()?;
+        let (id, base) = match target {
+            Target::PublicId(id) => {
+                let base = match known_base {
+                    Some(base) => base,
+                    None => self.ping_base_of_api(deadline)?,
+                };
+                (*id, base)
+            }
+            Target::Slug(slug) => {
+                let api = Api::connect(&self.settings, &self.http, Some(attempt_end(deadline)))?;
+                let check = lookup::check(&api, &self.settings.project()?, slug)?;
+                let base = match known_base {
+                    Some(base) => base,
+                    None => match ping_base(&check) {
+                        Some(base) => address::base_url(base, "the check's ping URL")?,
+                        None => api.base().to_owned(),
+                    },
+                };
+                (check.public_id, base)
+            }
+        };
+        Ok(Place {
+            base,
+            id,
+            from_cache: false,
+        })
+    }
+
+    /// The ping address of an API that nothing says one of: what it says itself, else its
+    /// own, because a self-hosted server has both at one. Never that of another server.
+    fn ping_base_of_api(&self, deadline: Instant) -> Result<String, Error> {
+        let api_url = self.settings.api_url()?;
+        if self.settings.key().is_err() {
+            return Ok(api_url);
+        }
+        let api = Api::connect(&self.settings, &self.http, Some(attempt_end(deadline)))?;
+        match api.me() {
+            Ok(me) => address::base_url(&me.ping_url_base, "the server's ping URL"),
+            Err(error) if error.kind() == Kind::Network => Err(error),
+            Err(_) => Ok(api_url),
+        }
+    }
+}
+
+/// The end of one attempt that begins now.
+fn attempt_end(deadline: Instant) -> Instant {
+    let own = Instant::now() + ATTEMPT;
+    own.min(deadline)
+}
+
+/// That a text can't be a slug, with the slug that it may stand for.
+pub fn not_a_slug(text: &str) -> Error {
+    let near = slug_from_name(text);
+    let near = if near.is_empty() {
+        String::new()
+    } else {
+        format!(" (did you mean '{near}'?)")
+    };
+    Error::new(
+        Kind::Usage,
+        format!(
+            "'{}' is not a slug{near}: a slug has a-z, 0-9 and -, up to {} characters, and no spaces or dots",
+            text.chars().take(120).collect::<String>().escape_debug(),
+            wire::check::SLUG_MAX
+        ),
+    )
 }

@@ -42,6 +42,14 @@ impl Ping {
             key: random::uuid().unwrap_or_else(|_| key_from_clock()),
         }
     }
+
+    /// What it says, for a message: `success`, `exit code 3`.
+    pub fn shown(&self) -> String {
+        match self.signal.exit_code {
+            Some(code) => format!("exit code {code}"),
+            None => self.signal.kind.as_str().to_owned(),
+        }
+    }
 }
 
 /// A key for a machine that gives no random bytes: it need not be unpredictable, only

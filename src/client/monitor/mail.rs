@@ -129,11 +129,11 @@ impl Shared {
             .carry(&ping, deadline);
         let took = begun.elapsed().as_millis();
         self.talk.tell(|| match &outcome {
-            Ok(delivered) => format!(
-                "the {name} was delivered to {} in {took} ms (attempts: {})",
-                delivered.sent_to, delivered.attempts
-            ),
-            Err(error) => format!("the {name} was not delivered after {took} ms: {error}"),
+            Ok(_) => format!("the {name} took {took} ms"),
+            Err(error) => {
+                let why = error.first_line();
+                format!("the {name} was not delivered after {took} ms: {why}")
+            }
         });
         let news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody listens any more where the run was cut short.

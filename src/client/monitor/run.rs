@@ -104,7 +104,10 @@ fn tell_of_losses(mail: &mut Mail, job: &Job, talk: Talk) -> bool {
     match mail.end_outcome() {
         Some(Ok(_)) => {}
         Some(Err(error)) => {
-            talk.warn(&format!("this run could not be reported: {error}"));
+            talk.warn(&format!(
+                "this run could not be reported: {}",
+                error.first_line()
+            ));
             return true;
         }
         None => {
@@ -117,7 +120,8 @@ fn tell_of_losses(mail: &mut Mail, job: &Job, talk: Talk) -> bool {
     }
     if let Some(Err(error)) = mail.start_outcome() {
         talk.warn(&format!(
-            "the start of this run could not be reported: {error}"
+            "the start of this run could not be reported: {}",
+            error.first_line()
         ));
     }
     false

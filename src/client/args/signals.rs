@@ -1,0 +1,159 @@
+//! What tells of jobs and what tells people, as it was typed: `ping`, `monitor`, `channel`.
+
+use argh::{ArgsInfo, FromArgs};
+
+/// Tell that a job succeeded, started or failed.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "ping",
+    help_triggers("-h", "--help"),
+    usage = "SLUG [--start | --fail | --exit-code N] [--message TEXT] [--run ID] [--duration-ms N]",
+    example = "pakyas ping db-backup --start\n\
+               pakyas ping --public-id \"$PAKYAS_PUBLIC_ID\" --exit-code 3",
+    note = "PAKYAS_PUBLIC_ID is used where neither a slug nor --public-id is given."
+)]
+pub struct Ping {
+    /// the check's slug
+    #[argh(positional, arg_name = "SLUG")]
+    pub slug: Option<String>,
+    /// the check's public id, instead of the slug: needs no API key
+    #[argh(option)]
+    pub public_id: Option<String>,
+    /// the job is starting
+    #[argh(switch)]
+    pub start: bool,
+    /// the job failed
+    #[argh(switch)]
+    pub fail: bool,
+    /// the job's exit code, 0 to 255
+    #[argh(option)]
+    pub exit_code: Option<String>,
+    /// kept as the run's output; - reads standard input
+    #[argh(option)]
+    pub message: Option<String>,
+    /// run id, pairs a start with its end
+    #[argh(option)]
+    pub run: Option<String>,
+    /// how long the run took, milliseconds
+    #[argh(option)]
+    pub duration_ms: Option<String>,
+    /// how long to keep trying (default 30s)
+    #[argh(option)]
+    pub ping_timeout: Option<String>,
+}
+
+/// Run a job and tell how it went; the job itself notices nothing.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "monitor",
+    help_triggers("-h", "--help"),
+    usage = "SLUG [FLAGS] -- COMMAND [ARGUMENTS]",
+    example = "pakyas monitor db-backup -- pg_dump mydb\n\
+               pakyas monitor --public-id \"$PAKYAS_PUBLIC_ID\" --timeout 2h -- make build",
+    note = "The exit code is the job's: 128+N where signal N ended it, 127 where it is not found,\n\
+            126 where it can't be run, 124 after --timeout. PAKYAS_PUBLIC_ID is used where \n\
+            neither a slug nor --public-id is given."
+)]
+pub struct Monitor {
+    /// the check's slug
+    #[argh(positional, arg_name = "SLUG")]
+    pub slug: Option<String>,
+    /// the check's public id, instead of the slug: needs no API key
+    #[argh(option)]
+    pub public_id: Option<String>,
+    /// whose output passes through here to be kept: auto (default), none, stderr or all
+    #[argh(option)]
+    pub capture: Option<String>,
+    /// send nothing of what the job writes
+    #[argh(switch)]
+    pub no_output: bool,
+    /// end the job after this long
+    #[argh(option)]
+    pub timeout: Option<String>,
+    /// how long after --timeout's TERM to KILL (default 10s)
+    #[argh(option)]
+    pub kill_after: Option<String>,
+    /// exit 3 where the job succeeded but that could not be told
+    #[argh(switch)]
+    pub strict: bool,
+    /// how long to keep trying after the job's end (default 30s)
+    #[argh(option)]
+    pub ping_timeout: Option<String>,
+}
+
+/// Choose where alerts go.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "channel",
+    help_triggers("-h", "--help"),
+    example = "pakyas channel create --kind webhook --name ops --target https://example.com/hook\n\
+               pakyas channel test ops"
+)]
+#[allow(missing_docs, reason = "the field is the subcommand itself")]
+pub struct Channel {
+    #[argh(subcommand)]
+    pub command: ChannelCommand,
+}
+
+/// What to do with channels.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+#[allow(missing_docs, reason = "each variant is described by its struct")]
+pub enum ChannelCommand {
+    Create(ChannelCreate),
+    List(ChannelList),
+    Test(ChannelTest),
+}
+
+/// Create an alert channel for the organization; with --project, for that project only.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "create",
+    help_triggers("-h", "--help"),
+    usage = "--kind webhook --name NAME --target URL [--secret SECRET]",
+    example = "pakyas channel create --kind webhook --name ops --target https://example.com/hook\n\
+               pakyas channel create --kind webhook --name ops --target https://example.com/hook --secret file:/run/secrets/hook"
+)]
+pub struct ChannelCreate {
+    /// webhook, email or slack
+    #[argh(option)]
+    pub kind: String,
+    /// its name, 1 to 100 characters
+    #[argh(option)]
+    pub name: String,
+    /// a URL or an address
+    #[argh(option)]
+    pub target: String,
+    /// signs the deliveries of a webhook; file:PATH reads it from a file
+    #[argh(option)]
+    pub secret: Option<String>,
+}
+
+/// List the organization's alert channels.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "list",
+    help_triggers("-h", "--help"),
+    example = "pakyas channel list\npakyas channel list --format json"
+)]
+pub struct ChannelList {}
+
+/// Send a test alert, and show what the target answered.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "test",
+    help_triggers("-h", "--help"),
+    usage = "NAME",
+    example = "pakyas channel test ops\npakyas channel test ops --format json"
+)]
+pub struct ChannelTest {
+    /// its name, in any case, or its id
+    #[argh(positional, arg_name = "NAME")]
+    pub name: String,
+}

@@ -1,0 +1,159 @@
+//! What each command does: one file for each noun.
+
+mod channel;
+mod check;
+mod create;
+mod login;
+mod logs;
+mod monitor;
+mod org;
+mod ping;
+mod project;
+mod whoami;
+
+use uuid::Uuid;
+
+use super::address;
+use super::api::Api;
+use super::args::{Command, Globals, Invocation};
+use super::config::{self, ChosenProject, Config};
+use super::error::{Error, Kind};
+use super::http::Http;
+use super::render::{Format, Screen};
+use super::settings::{self, Settings};
+use super::talk::Talk;
+use crate::wire::Me;
+use crate::wire::check::NAME_MAX;
+
+/// Does what was asked for, and gives the exit code.
+///
+/// # Errors
+/// Where it could not be done.
+pub fn run(invocation: Invocation) -> Result<i32, Error> {
+    let Invocation {
+        globals,
+        command,
+        rest,
+    } = invocation;
+    // The job comes first: nothing may be read before it runs, not even a setting.
+    if let Command::Monitor(typed) = command {
+        return monitor::run(typed, rest, &globals);
+    }
+    let context = Context::new(globals)?;
+    match command {
+        Command::Login(typed) => login::run(&context, typed),
+        Command::Whoami(_) => whoami::run(&context),
+        Command::Org(typed) => org::run(&context, typed.command),
+        Command::Project(typed) => project::run(&context, typed.command),
+        Command::Check(typed) => check::run(&context, typed.command),
+        Command::Channel(typed) => channel::run(&context, typed.command),
+        Command::Ping(typed) => ping::run(&context, typed).map(|()| 0),
+        Command::Monitor(_) => Ok(0),
+    }
+}
+
+/// What every command but `monitor` needs.
+struct Context {
+    settings: Settings,
+    http: Http,
+    format: Format,
+    screen: Screen,
+    talk: Talk,
+}
+
+impl Context {
+    fn new(globals: Globals) -> Result<Self, Error> {
+        let settings = Settings::load(&globals);
+        Ok(Self {
+            format: settings.format()?,
+            settings,
+            http: Http::new(settings::ca_file()),
+            screen: Screen::of(&globals),
+            talk: Talk::new(&globals),
+        })
+    }
+
+    fn globals(&self) -> &Globals {
+        self.settings.globals()
+    }
+
+    /// The API, with the key that the settings say.
+    fn api(&self) -> Result<Api<'_>, Error> {
+        Api::connect(&self.settings, &self.http, None)
+    }
+
+    /// Keeps the server and the organization that `me` is about as those in use, and what
+    /// `project` says as that one's project.
+    fn use_from_now_on(
+        &self,
+        api: &Api<'_>,
+        me: &Me,
+        project: Option<ChosenProject>,
+    ) -> Result<(), Error> {
+        let ping_url = self.ping_url_of(api, me);
+        let directory = self.settings.directory_to_write()?;
+        let aside = config::update::<Config>(directory, |config| {
+            config.api_url = Some(api.base().to_owned());
+            config.ping_url = Some(ping_url);
+            config.org_id = Some(me.org_id);
+            config.org_name = Some(me.org_name.clone());
+            if let Some(project) = project {
+                config.projects.insert(me.org_id, project);
+            }
+        })?;
+        self.tell_aside(aside);
+        Ok(())
+    }
+
+    fn ping_url_of(&self, api: &Api<'_>, me: &Me) -> String {
+        let typed = self.globals().ping_url.as_deref();
+        let said = typed.unwrap_or(&me.ping_url_base);
+        address::base_url(said, "the server's ping URL").unwrap_or_else(|error| {
+            self.talk.detail(error.first_line());
+            // A self-hosted server has both at one address.
+            api.base().to_owned()
+        })
+    }
+
+    /// Tells of a damaged file that was set aside.
+    fn tell_aside(&self, aside: Option<std::path::PathBuf>) {
+        if let Some(path) = aside {
+            self.talk.note(&format!(
+                "A damaged file was set aside and a new one begun: {}",
+                path.display()
+            ));
+        }
+    }
+}
+
+fn usage(message: impl Into<String>) -> Error {
+    Error::new(Kind::Usage, message)
+}
+
+/// A name for people, as typed after `flag`.
+fn name(flag: &str, text: &str) -> Result<String, Error> {
+    let name = text.trim();
+    let length = name.chars().count();
+    if (1..=NAME_MAX).contains(&length) && !name.chars().any(char::is_control) {
+        return Ok(name.to_owned());
+    }
+    Err(usage(format!(
+        "{flag} needs 1 to {NAME_MAX} characters, none of them a control character; this has {length}"
+    )))
+}
+
+/// A number between `least` and `most`, as typed after `flag`.
+fn number(flag: &str, text: &str, least: u64, most: u64) -> Result<u64, Error> {
+    match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(usage(format!(
+            "{flag} needs a whole number from {least} to {most}, not '{}'",
+            text.escape_debug()
+        ))),
+    }
+}
+
+/// The public id typed as such, where it is one.
+fn as_public_id(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text.trim()).ok()
+}

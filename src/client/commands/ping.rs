@@ -1,0 +1,160 @@
+//! `pakyas ping`: one ping, delivered or told why not.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{Context, as_public_id, number, usage};
+use crate::client::args;
+use crate::client::delivery::{Courier, Ping, Target, not_a_slug};
+use crate::client::error::Error;
+use crate::client::render::{self, Format};
+use crate::client::settings::Settings;
+use crate::schedule::parse_duration;
+use crate::wire::check::is_slug;
+use crate::wire::ping::{Kind, Signal};
+use crate::wire::{OUTPUT_LIMIT, RUN_ID_MAX};
+
+/// How long to keep trying where nothing is said.
+const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub fn run(context: &Context, typed: args::Ping) -> Result<(), Error> {
+    let at = Instant::now();
+    let signal = signal(&typed)?;
+    let target = target(typed.slug.as_deref(), typed.public_id.as_deref())?;
+    let timeout = match &typed.ping_timeout {
+        Some(text) => Duration::from_secs(
+            parse_duration(text).map_err(|bad| usage(format!("--ping-timeout: {bad}")))?,
+        ),
+        None => USUAL_TIMEOUT,
+    };
+    let mut ping = Ping::new(signal, at);
+    ping.run_id = typed.run.as_deref().map(run_id).transpose()?;
+    ping.duration_ms = match &typed.duration_ms {
+        Some(text) => Some(number("--duration-ms", text, 0, u64::MAX)?),
+        None => None,
+    };
+    ping.body = match typed.message.as_deref() {
+        Some("-") => stdin_tail()?,
+        Some(text) => text.as_bytes().to_vec(),
+        None => Vec::new(),
+    };
+    let courier = Courier::new(context.globals());
+    let delivered = courier.deliver(&target, &ping, deadline(at, timeout))?;
+    if context.format == Format::Table {
+        if context.globals().quiet {
+            return Ok(());
+        }
+        let shown = target.shown();
+        return render::print(format!("Pong! Check '{shown}' {}\n", told(signal)).as_bytes());
+    }
+    let slug = match &target {
+        Target::Slug(slug) => Some(slug),
+        Target::PublicId(_) => None,
+    };
+    let result = json!({
+        "slug": slug,
+        "public_id": delivered.public_id,
+        "type": signal.kind,
+        "exit_code": signal.exit_code,
+        "run_id": ping.run_id,
+        "sent_to": delivered.sent_to,
+        "attempts": delivered.attempts,
+    });
+    render::one(context.format, &result, String::new)
+}
+
+/// `timeout` after `at`; a century where that is more than a clock can hold.
+fn deadline(at: Instant, timeout: Duration) -> Instant {
+    at.checked_add(timeout)
+        .unwrap_or(at + Duration::from_secs(100 * 366 * 86_400))
+}
+
+fn told(signal: Signal) -> String {
+    match (signal.exit_code, signal.kind) {
+        (Some(code), _) => format!("exit code {code} recorded"),
+        (None, Kind::Success) => "pinged successfully".to_owned(),
+        (None, Kind::Start) => "start recorded".to_owned(),
+        (None, Kind::Fail) => "failure recorded".to_owned(),
+        (None, Kind::Log) => "log recorded".to_owned(),
+    }
+}
+
+fn signal(typed: &args::Ping) -> Result<Signal, Error> {
+    match (typed.start, typed.fail, &typed.exit_code) {
+        (false, false, None) => Ok(Kind::Success.into()),
+        (true, false, None) => Ok(Kind::Start.into()),
+        (false, true, None) => Ok(Kind::Fail.into()),
+        (false, false, Some(text)) => {
+            let code = number("--exit-code", text, 0, 255)?;
+            Ok(Signal::exit(u8::try_from(code).unwrap_or(u8::MAX)))
+        }
+        _ => Err(usage(
+            "--start, --fail and --exit-code say different things; give one of them",
+        )),
+    }
+}
+
+/// The slug, the public id of the command line, or that of the environment: what is typed wins.
+fn target(slug: Option<&str>, public_id: Option<&str>) -> Result<Target, Error> {
+    match (slug, public_id) {
+        (Some(_), Some(_)) => Err(usage("Give the slug or --public-id, not both")),
+        (Some(slug), None) => match as_public_id(slug) {
+            Some(id) => Ok(Target::PublicId(id)),
+            None if is_slug(slug) => Ok(Target::Slug(slug.to_owned())),
+            None => Err(not_a_slug(slug)),
+        },
+        (None, Some(text)) => public("--public-id", text),
+        (None, None) => match Settings::public_id() {
+            Some(text) => public("PAKYAS_PUBLIC_ID", &text),
+            None => Err(usage(
+                "'pakyas ping' needs a check: pakyas ping SLUG, or --public-id ID, or PAKYAS_PUBLIC_ID",
+            )),
+        },
+    }
+}
+
+fn public(from: &str, text: &str) -> Result<Target, Error> {
+    as_public_id(text).map(Target::PublicId).ok_or_else(|| {
+        usage(format!(
+            "{from} is not a public id, which looks like 550e8400-e29b-41d4-a716-446655440000. \
+             See it: pakyas check show SLUG"
+        ))
+    })
+}
+
+fn run_id(text: &str) -> Result<String, Error> {
+    let printable = text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    if printable && (1..=RUN_ID_MAX).contains(&text.len()) && text.trim() == text {
+        return Ok(text.to_owned());
+    }
+    Err(usage(format!(
+        "--run needs 1 to {RUN_ID_MAX} printable ASCII characters"
+    )))
+}
+
+/// The last of what standard input holds, as much as the server keeps.
+fn stdin_tail() -> Result<Vec<u8>, Error> {
+    let mut tail = Vec::new();
+    let mut buffer = [0; 8 * 1024];
+    let mut stdin = std::io::stdin().lock();
+    loop {
+        let read = match stdin.read(&mut buffer) {
+            Ok(read) => read,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => {
+                return Err(usage(format!(
+                    "Can't read the message from standard input: {e}"
+                )));
+            }
+        };
+        if read == 0 {
+            break;
+        }
+        tail.extend_from_slice(&buffer[..read]);
+        let surplus = tail.len().saturating_sub(OUTPUT_LIMIT);
+        tail.drain(..surplus);
+    }
+    Ok(tail)
+}

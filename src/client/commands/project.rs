@@ -1,0 +1,94 @@
+//! `pakyas project …`: list, create, choose.
+
+use super::{Context, name, usage};
+use crate::client::args::{ProjectCommand, ProjectCreate};
+use crate::client::config::ChosenProject;
+use crate::client::error::Error;
+use crate::client::lookup;
+use crate::client::render::{self, Table, clean};
+use crate::client::settings::{Selection, same_name};
+use crate::wire::check::DESCRIPTION_MAX;
+use crate::wire::{NewProject, Project};
+
+pub fn run(context: &Context, command: ProjectCommand) -> Result<i32, Error> {
+    match command {
+        ProjectCommand::List(_) => list(context),
+        ProjectCommand::Create(typed) => create(context, &typed),
+        ProjectCommand::Switch(typed) => switch(context, &typed.name),
+    }?;
+    Ok(0)
+}
+
+fn list(context: &Context) -> Result<(), Error> {
+    let api = context.api()?;
+    let projects = api.projects()?;
+    let selection = context.settings.project()?;
+    let is_active = |project: &Project| match &selection {
+        Selection::None => false,
+        Selection::Id(id, _) => project.id == *id,
+        Selection::Named(name) => same_name(&project.slug, name) || same_name(&project.name, name),
+    };
+    if projects.is_empty() {
+        context
+            .talk
+            .note("There are no projects yet. Make one: pakyas project create NAME");
+    }
+    render::list(context.format, &projects, || {
+        if projects.is_empty() {
+            return String::new();
+        }
+        let mut table = Table::new(&["", "NAME", "SLUG", "DESCRIPTION", "ID"], &[3, 1]);
+        for project in &projects {
+            let mark = if is_active(project) { "*" } else { "" };
+            table.row([
+                mark.to_owned(),
+                project.name.clone(),
+                project.slug.clone(),
+                project.description.clone().unwrap_or_default(),
+                project.id.to_string(),
+            ]);
+        }
+        table.text(context.screen)
+    })
+}
+
+fn create(context: &Context, typed: &ProjectCreate) -> Result<(), Error> {
+    let name = name("NAME", &typed.name)?;
+    let description = typed.description.clone().filter(|text| !text.is_empty());
+    if description
+        .as_ref()
+        .is_some_and(|text| text.chars().count() > DESCRIPTION_MAX)
+    {
+        return Err(usage(format!(
+            "--description may have up to {DESCRIPTION_MAX} characters"
+        )));
+    }
+    let api = context.api()?;
+    let new = NewProject {
+        org_id: api.org_id()?,
+        name,
+        description,
+    };
+    let project: Project = api.post("/projects", &new)?;
+    context.talk.note(&format!(
+        "Created the project '{}'. Use it: pakyas project switch {}",
+        clean(&project.name),
+        clean(&project.slug)
+    ));
+    render::one(context.format, &project, String::new)
+}
+
+fn switch(context: &Context, wanted: &str) -> Result<(), Error> {
+    let api = context.api()?;
+    let project = lookup::project(&api, wanted)?;
+    let me = api.me()?;
+    let chosen = ChosenProject {
+        id: project.id,
+        name: project.name.clone(),
+    };
+    context.use_from_now_on(&api, &me, Some(chosen))?;
+    context
+        .talk
+        .note(&format!("Now using the project '{}'", clean(&project.name)));
+    render::one(context.format, &project, String::new)
+}

@@ -1,0 +1,67 @@
+//! From a host's name to its addresses, within a time limit.
+//!
+//! ureq's own resolver ends the process where no thread can be started, which under
+//! `monitor` would harm the job; and it starts one even for an address in digits.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::ResolvedSocketAddrs;
+use ureq::unversioned::transport::NextTimeout;
+use ureq::{Error, unversioned};
+
+/// Names are looked up by the operating system, on a thread that is left behind where it
+/// takes too long.
+pub(super) struct Resolver;
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
+impl unversioned::resolver::Resolver for Resolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        let host = uri.host().unwrap_or_default();
+        let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
+            Some("https") => 443,
+            _ => 80,
+        });
+        let digits = host.trim_start_matches('[').trim_end_matches(']');
+        let mut found = self.empty();
+        if let Ok(address) = digits.parse::<IpAddr>() {
+            found.push(SocketAddr::new(address, port));
+            return Ok(found);
+        }
+        let name = host.to_owned();
+        let (send, receive) = mpsc::sync_channel(1);
+        thread::Builder::new()
+            .name("resolve".to_owned())
+            .spawn(move || {
+                let addresses = (name.as_str(), port).to_socket_addrs();
+                let _ = send.send(addresses.map(Iterator::collect::<Vec<_>>));
+            })
+            .map_err(Error::Io)?;
+        let addresses = receive
+            .recv_timeout(*timeout.after)
+            .map_err(|_| Error::Timeout(timeout.reason))?
+            .map_err(|_| Error::HostNotFound)?;
+        // The type holds 16 and panics on the 17th.
+        for address in addresses.into_iter().take(16) {
+            found.push(address);
+        }
+        if found.is_empty() {
+            return Err(Error::HostNotFound);
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,136 @@
+//! Which proxy a request goes through: `HTTPS_PROXY` for https, `HTTP_PROXY` for http,
+//! `ALL_PROXY` for both, `NO_PROXY` for neither, each in lower case too.
+//!
+//! ureq would send requests of either scheme through whichever it finds first, and those to
+//! this very machine as well, where a server for trying things out usually is.
+
+use std::net::IpAddr;
+
+use ureq::Proxy;
+use ureq::http::Uri;
+
+pub(super) struct Proxies {
+    http: Option<Proxy>,
+    https: Option<Proxy>,
+    except: Vec<String>,
+}
+
+impl Proxies {
+    pub(super) fn from_environment() -> Self {
+        Self::from(|name| std::env::var(name).ok())
+    }
+
+    fn from(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let first = |names: &[&str]| {
+            names
+                .iter()
+                .filter_map(|name| variable(name))
+                .map(|value| value.trim().to_owned())
+                .find(|value| !value.is_empty())
+        };
+        let proxy = |names: &[&str]| first(names).and_then(|value| Proxy::new(&value).ok());
+        Self {
+            http: proxy(&["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]),
+            https: proxy(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
+            except: first(&["NO_PROXY", "no_proxy"])
+                .unwrap_or_default()
+                .split(',')
+                .map(|entry| entry.trim().to_ascii_lowercase())
+                .filter(|entry| !entry.is_empty())
+                .collect(),
+        }
+    }
+
+    /// The proxy for that address; `None` goes there directly.
+    pub(super) fn choose(&self, url: &str, https: bool) -> Option<Proxy> {
+        let proxy = if https { &self.https } else { &self.http };
+        let uri: Uri = url.parse().ok()?;
+        let host = uri
+            .host()?
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_ascii_lowercase();
+        let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if here || self.except.iter().any(|entry| excepts(entry, &host)) {
+            return None;
+        }
+        proxy.clone()
+    }
+}
+
+/// `*` is every host; `example.com`, `.example.com` and `*.example.com` are the hosts below
+/// it, the first of them itself too.
+fn excepts(entry: &str, host: &str) -> bool {
+    if entry == "*" || entry == host {
+        return true;
+    }
+    let domain = entry.trim_start_matches('*').trim_start_matches('.');
+    host.strip_suffix(domain)
+        .is_some_and(|below| below.ends_with('.') && !domain.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxies(variables: &[(&str, &str)]) -> Proxies {
+        Proxies::from(|name| {
+            let (_, value) = variables.iter().find(|(known, _)| *known == name)?;
+            Some((*value).to_owned())
+        })
+    }
+
+    fn host(proxy: Option<Proxy>) -> Option<String> {
+        proxy.map(|proxy| proxy.host().to_owned())
+    }
+
+    #[test]
+    fn each_scheme_has_its_own_proxy() {
+        let both = proxies(&[("HTTPS_PROXY", "http://s:1"), ("http_proxy", "http://h:1")]);
+        assert_eq!(
+            host(both.choose("https://a.com/x", true)).as_deref(),
+            Some("s")
+        );
+        assert_eq!(
+            host(both.choose("http://a.com/x", false)).as_deref(),
+            Some("h")
+        );
+        let one = proxies(&[("HTTPS_PROXY", "http://s:1")]);
+        assert_eq!(host(one.choose("http://a.com/x", false)), None);
+    }
+
+    #[test]
+    fn this_machine_is_reached_without_a_proxy() {
+        let all = proxies(&[("ALL_PROXY", "http://p:1")]);
+        for url in [
+            "http://127.0.0.1:8080/x",
+            "http://localhost",
+            "http://[::1]:1/",
+        ] {
+            assert_eq!(host(all.choose(url, false)), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn no_proxy_names_hosts_and_domains() {
+        let some = proxies(&[
+            ("ALL_PROXY", "http://p:1"),
+            ("NO_PROXY", "a.com, .b.com,*.c.com"),
+        ]);
+        for direct in [
+            "http://a.com",
+            "http://x.a.com",
+            "http://x.b.com",
+            "http://x.c.com",
+        ] {
+            assert_eq!(host(some.choose(direct, false)), None, "{direct}");
+        }
+        for proxied in ["http://xa.com", "http://d.com"] {
+            assert_eq!(
+                host(some.choose(proxied, false)).as_deref(),
+                Some("p"),
+                "{proxied}"
+            );
+        }
+    }
+}

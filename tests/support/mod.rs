@@ -1,0 +1,151 @@
+//! What the tests from outside share: the binary under test, a ping target, and waiting.
+//!
+//! Included by each test file that needs it, which uses only a part of it.
+
+#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(missing_docs, reason = "read beside the tests that use it")]
+
+pub mod catcher;
+pub mod os;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must come about: far more than it takes, so that only what
+/// never comes fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A public id; the ping target does not care which.
+pub const PUBLIC_ID: &str = "550e8400-e29b-41d4-a716-446655440000";
+
+/// The client: the one that cargo built, or the one that `PAKYAS_BIN` names.
+pub fn pakyas() -> PathBuf {
+    std::env::var_os("PAKYAS_BIN")
+        .unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_pakyas")))
+        .into()
+}
+
+/// A command with an environment of its own: no settings, and a home that is not there.
+pub fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+        .env("HOME", "/nonexistent")
+        .stdin(Stdio::null());
+    command
+}
+
+/// `pakyas monitor` reporting to `url`, up to where its own flags and the `--` go.
+pub fn monitor(url: &str) -> Command {
+    let mut command = clean(pakyas());
+    command.args(monitor_arguments(url));
+    command
+}
+
+/// The arguments of [`monitor`], for a test that starts it through another program.
+pub fn monitor_arguments(url: &str) -> [&str; 5] {
+    ["monitor", "--ping-url", url, "--public_id", PUBLIC_ID]
+}
+
+/// A folder of this test's own below the target folder; left behind for whoever looks why.
+pub fn folder(name: &str) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!(
+        "{name}-{}-{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    ));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Runs a command to its end, with both of its streams caught; fails where it takes too long.
+pub fn run(command: &mut Command) -> Output {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    output_of(command.spawn().unwrap())
+}
+
+/// Waits for the end of a child and of what it writes; fails where it takes too long.
+pub fn output_of(child: Child) -> Output {
+    let pid = child.id();
+    let (sender, result) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    match result.recv_timeout(PATIENCE) {
+        Ok(output) => output.unwrap(),
+        Err(_) => {
+            os::kill(pid, libc::SIGKILL);
+            panic!("the command did not end within {PATIENCE:?}");
+        }
+    }
+}
+
+/// The exit code of a child, waited for; fails where it takes too long.
+pub fn code_of(child: Child) -> Option<i32> {
+    output_of(child).status.code()
+}
+
+/// Looks again and again until `condition` holds; fails, naming it, where it never does.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Whether the process is there and not a zombie.
+pub fn is_running(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").starts_with(" Z"))
+}
+
+/// Sends a signal and waits until the process has taken it, so that the next one is a second.
+pub fn send_and_await(pid: u32, signal: i32) {
+    os::kill(pid, signal);
+    wait_until("the signal is taken", || !is_pending(pid, signal));
+}
+
+/// Whether a signal waits to be taken by the process.
+pub fn is_pending(pid: u32, signal: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let pending = status
+        .lines()
+        .find_map(|line| line.strip_prefix("ShdPnd:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    pending.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+}
+
+/// The first child of a process.
+pub fn child_of(pid: u32) -> u32 {
+    let mut child = None;
+    wait_until("there is a child", || {
+        let list =
+            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        child = list.split_whitespace().next().map(str::to_owned);
+        child.is_some()
+    });
+    child.unwrap().parse().unwrap()
+}
+
+/// Reads a line, byte by byte, and gives it without its end; empty at the end of all.
+///
+/// Bounded by the wrapper's own end, which closes what is read here.
+pub fn read_line(from: &mut impl std::io::Read) -> String {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while from.read(&mut byte).is_ok_and(|count| count == 1) && byte[0] != b'\n' {
+        line.push(byte[0]);
+    }
+    text(&line)
+}
+
+/// What was written, as text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
