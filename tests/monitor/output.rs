@@ -93,7 +93,7 @@ fn a_gigabyte_through_stderr_takes_no_more_memory_than_a_line() {
         .unwrap();
     let mut stderr = child.stderr.take().unwrap();
     let reader = thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()).unwrap());
-    let (code, peak_kb) = os::wait_with_peak_memory(child.id());
+    let (code, peak_kb) = os::wait_with_peak_memory(child);
     assert_eq!(reader.join().unwrap(), 1 << 30);
     assert_eq!(code, Some(7));
     // What this test process had when it forked counts too (getrusage(2)), hence not less.

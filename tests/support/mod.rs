@@ -79,9 +79,18 @@ pub fn output_of(child: Child) -> Output {
     match result.recv_timeout(PATIENCE) {
         Ok(output) => output.unwrap(),
         Err(_) => {
-            os::kill(pid, libc::SIGKILL);
+            kill_tree(pid);
             panic!("the command did not end within {PATIENCE:?}");
         }
+    }
+}
+
+/// Kills a child that this test started, and all that it started.
+fn kill_tree(pid: u32) {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    os::kill(pid, libc::SIGKILL);
+    for child in list.unwrap_or_default().split_whitespace() {
+        child.parse().map(kill_tree).unwrap_or_default();
     }
 }
 
