@@ -94,8 +94,8 @@ pub enum Origin {
     Kernel,
     /// This process itself.
     Own,
-    /// Another process, by kill(2) or its like.
-    Process,
+    /// The process of this id, by kill(2) or its like; 0 for one outside our pid namespace.
+    Process(i32),
 }
 
 /// A signal that was waiting for this process.
@@ -125,7 +125,7 @@ pub fn wait(until: Option<Instant>) -> Option<Caught> {
     // sigaction(2) says have it: those of kill(2), sigqueue(3) and tgkill(2).
     unsafe {
         let fields = limit.assume_init_mut();
-        fields.tv_sec = patience.as_secs() as libc::time_t;
+        fields.tv_sec = patience.as_secs() as _;
         fields.tv_nsec = patience.subsec_nanos() as _;
         let signal = libc::sigtimedwait(&set, info.as_mut_ptr(), fields);
         if signal < 0 {
@@ -134,14 +134,15 @@ pub fn wait(until: Option<Instant>) -> Option<Caught> {
         let info = info.assume_init();
         let origin = match info.si_code {
             libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL => {
-                if info.si_pid() == libc::getpid() {
+                let sender = info.si_pid();
+                if sender == libc::getpid() {
                     Origin::Own
                 } else {
-                    Origin::Process
+                    Origin::Process(sender)
                 }
             }
             code if code > 0 => Origin::Kernel,
-            _ => Origin::Process,
+            _ => Origin::Process(0),
         };
         Some(Caught { signal, origin })
     }

@@ -1,12 +1,13 @@
 //! Nothing that a ping meets delays the job, stops it, or changes its exit code.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use crate::support::catcher::{Answer, Catcher};
 use crate::support::os::{self, Start};
-use crate::support::{self, clean, monitor, monitor_arguments, output_of, pakyas, run, text};
+use crate::support::{
+    self, clean, monitor, monitor_arguments, output_of, pakyas, read_line, run, text,
+};
 
 /// Runs a job that ends with 7 and checks that it ran, that its code came through, and that all
 /// that the wrapper said is one line of its own.
@@ -103,15 +104,17 @@ fn a_slug_without_any_configuration_does_no_harm() {
 fn the_job_starts_and_ends_while_the_server_is_still_silent() {
     let server = Catcher::answering(Answer::Hold);
     let mut child = monitor(&server.url())
+        .args(["--ping-timeout", "10m"])
         .args(["--", "sh", "-c", "echo started; exit 7"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert_eq!(lines.next().unwrap().unwrap(), "started");
-    assert!(
-        lines.next().is_none(),
-        "stdout is closed once the job is over"
+    let mut stdout = child.stdout.take().unwrap();
+    assert_eq!(read_line(&mut stdout), "started");
+    assert_eq!(
+        read_line(&mut stdout),
+        "",
+        "it is closed once the job is over"
     );
     assert!(support::is_running(child.id()));
     server.release();

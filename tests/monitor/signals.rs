@@ -1,11 +1,14 @@
 //! Signals go on to the job, and the job starts with what the wrapper was started with.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::support::catcher::{Answer, Catcher};
 use crate::support::os::{self, Start, start_with};
 use crate::support::{
-    child_of, clean, code_of, is_running, monitor, read_line, run, send_and_await, text,
+    child_of, clean, code_of, is_running, monitor, read_line, run, send_and_await, settle,
+    state_of, text, wait_until,
 };
 
 /// A shell that says the name of each of these signals as it gets it, until USR2.
@@ -106,7 +109,7 @@ fn a_second_sigterm_ends_a_report_that_hangs_with_the_jobs_code() {
     assert_eq!(read_line(child.stdout.as_mut().unwrap()), "");
     send_and_await(child.id(), libc::SIGTERM);
     assert!(is_running(child.id()), "the first one is not enough");
-    os::kill(child.id(), libc::SIGTERM);
+    insist(&child, libc::SIGTERM);
     assert_eq!(code_of(child), Some(7));
 }
 
@@ -118,9 +121,44 @@ fn sigint_after_a_job_that_it_ended_ends_the_report_too() {
     let child = start(&mut command, &READY_AND_WAIT);
     let job = child_of(child.id());
     os::kill(child.id(), libc::SIGINT);
-    crate::support::wait_until("the job has ended", || !is_running(job));
-    send_and_await(child.id(), libc::SIGINT);
+    wait_until("the job has ended", || !is_running(job));
+    insist(&child, libc::SIGINT);
     assert_eq!(code_of(child), Some(130));
+}
+
+/// Asks for the end until it comes, as a person does who gets no answer.
+fn insist(child: &Child, signal: i32) {
+    wait_until("the wrapper has ended", || {
+        os::kill(child.id(), signal);
+        std::thread::sleep(Duration::from_millis(50));
+        !is_running(child.id())
+    });
+}
+
+#[test]
+fn two_sigterms_at_once_do_not_lose_the_report() {
+    let server = Catcher::new();
+    let child = start(&mut monitor(&server.url()), &READY_AND_WAIT);
+    let job = child_of(child.id());
+    // As `timeout 10 pakyas monitor …` does: one to the wrapper, one to its whole group.
+    os::kill(child.id(), libc::SIGTERM);
+    wait_until("the job has ended", || !is_running(job));
+    os::kill(child.id(), libc::SIGTERM);
+    assert_eq!(code_of(child), Some(143));
+    assert_eq!(server.end().path, "/143");
+}
+
+#[test]
+fn a_job_that_signals_its_own_group_gets_the_signal_once() {
+    let server = Catcher::new();
+    let mut command = monitor(&server.url());
+    command.process_group(0).stdin(Stdio::piped());
+    let job = "n=0; trap 'n=$((n+1))' USR1; kill -USR1 0; echo ready; \
+               until read line; do [ $? -gt 128 ] || break; done; exit $n";
+    let mut child = start(&mut command, &["sh", "-c", job]);
+    settle(child.id());
+    drop(child.stdin.take());
+    assert_eq!(code_of(child), Some(1));
 }
 
 /// What the kernel says of a process's signals, as the job sees it.
@@ -240,15 +278,8 @@ fn a_job_that_someone_stops_and_continues_does_not_stop_the_wrapper() {
     let mut child = start(&mut command, &["sh", "-c", "echo ready; read line; exit 7"]);
     let job = child_of(child.id());
     os::kill(job, libc::SIGSTOP);
-    crate::support::wait_until("the job has stopped", || state_of(job) == 'T');
+    wait_until("the job has stopped", || state_of(job) == 'T');
     os::kill(job, libc::SIGCONT);
     drop(child.stdin.take());
     assert_eq!(code_of(child), Some(7));
-}
-
-/// The state of a process as proc(5) has it: `T` is stopped.
-fn state_of(pid: u32) -> char {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let after_name = stat.rsplit(") ").next().unwrap_or_default();
-    after_name.chars().next().unwrap_or('?')
 }

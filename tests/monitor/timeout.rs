@@ -85,6 +85,16 @@ fn what_a_job_leaves_behind_when_its_time_is_out_is_killed_too() {
 }
 
 #[test]
+fn a_limit_beyond_all_reckoning_does_no_harm() {
+    let server = Catcher::new();
+    let for_ever = "18446744073709551615";
+    let output = run(monitor(&server.url())
+        .args(["--timeout", for_ever, "--kill-after", for_ever])
+        .args(["--ping-timeout", for_ever, "--", "sh", "-c", "exit 7"]));
+    assert_eq!(output.status.code(), Some(7));
+}
+
+#[test]
 fn a_stopped_job_can_run_out_of_time_as_well() {
     let server = Catcher::new();
     let output =

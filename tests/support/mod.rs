@@ -9,12 +9,16 @@ pub mod catcher;
 pub mod os;
 
 use std::ffi::OsString;
+use std::io::Read;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use pakyas::sys::{self, Await};
 
 /// How long a test waits for what must come about: far more than it takes, so that only what
 /// never comes fails.
@@ -120,6 +124,19 @@ pub fn send_and_await(pid: u32, signal: i32) {
     wait_until("the signal is taken", || !is_pending(pid, signal));
 }
 
+/// Waits until the wrapper has done with all signals that it got so far. They are taken in
+/// turn, the lowest number first, so that it has once it takes a high one that means nothing.
+pub fn settle(wrapper: u32) {
+    send_and_await(wrapper, libc::SIGURG);
+}
+
+/// The state of a process as proc(5) has it: `T` is stopped.
+pub fn state_of(pid: u32) -> char {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    after_name.chars().next().unwrap_or('?')
+}
+
 /// Whether a signal waits to be taken by the process.
 pub fn is_pending(pid: u32, signal: i32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -142,16 +159,21 @@ pub fn child_of(pid: u32) -> u32 {
     child.unwrap().parse().unwrap()
 }
 
-/// Reads a line, byte by byte, and gives it without its end; empty at the end of all.
-///
-/// Bounded by the wrapper's own end, which closes what is read here.
-pub fn read_line(from: &mut impl std::io::Read) -> String {
+/// Reads a line, byte by byte, and gives it without its end; empty at the end of all. Fails
+/// where neither comes.
+pub fn read_line(from: &mut (impl Read + AsFd)) -> String {
+    let end = Instant::now() + PATIENCE;
     let mut line = Vec::new();
     let mut byte = [0];
-    while from.read(&mut byte).is_ok_and(|count| count == 1) && byte[0] != b'\n' {
+    loop {
+        let [ready] = sys::poll([(Some(from.as_fd()), Await::Reading)], Some(end)).unwrap();
+        let so_far = text(&line);
+        assert!(ready.readable, "no line within {PATIENCE:?}: '{so_far}'");
+        if from.read(&mut byte).unwrap() == 0 || byte[0] == b'\n' {
+            return so_far;
+        }
         line.push(byte[0]);
     }
-    text(&line)
 }
 
 /// What was written, as text.

@@ -34,6 +34,13 @@ pub fn wait_with_peak_memory(child: Child) -> (Option<i32>, u64) {
     (code, usage.ru_maxrss as u64)
 }
 
+/// Makes a pipe hold this many bytes, where the machine allows so many.
+pub fn set_pipe_size(pipe: &File, bytes: i32) {
+    // SAFETY: fcntl(2) with plain numbers.
+    let size = unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, bytes) };
+    assert!(size >= bytes, "{}", io::Error::last_os_error());
+}
+
 /// What a command is started with in place of what a shell gives.
 #[derive(Default, Clone)]
 pub struct Start {

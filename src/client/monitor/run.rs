@@ -19,6 +19,13 @@ const LOST: i32 = 3;
 /// How often a process group is looked at while it is given time to end.
 const GROUP_POLL: Duration = Duration::from_millis(50);
 
+/// Two wishes to end that come closer together are one: timeout(1) sends two.
+const ONE_WISH: Duration = Duration::from_millis(200);
+
+/// The longest time that a limit of the command line stands for: all that a run needs, and
+/// little enough to be added to the clock.
+const FOR_EVER: Duration = Duration::from_secs(crate::schedule::MAX_SECONDS);
+
 /// How much longer than a delivery's own deadline its outcome is waited for.
 const DEADLINE_SLACK: Duration = Duration::from_millis(200);
 
@@ -30,7 +37,8 @@ pub fn run(
 ) -> i32 {
     confine_panics();
     let inherited = Inherited::take();
-    let mut mail = Mail::start(Box::new(open), talk, Instant::now(), job.ping_timeout);
+    let ping_timeout = job.ping_timeout.min(FOR_EVER);
+    let mut mail = Mail::start(Box::new(open), talk, Instant::now(), ping_timeout);
     let capture = if job.no_output {
         Capture::None
     } else {
@@ -74,8 +82,8 @@ pub fn run(
     };
     output.job_has_ended();
     let code = i32::from(ending.code());
-    let mut after = After::new(&ending);
-    let deadline = measured.ended + job.ping_timeout;
+    let mut after = After::new(&ending, measured.ended);
+    let deadline = measured.ended + ping_timeout;
 
     if after.attend(Some(measured.ended + DRAIN), || output.is_done()) == Attended::CutShort {
         return code;
@@ -187,6 +195,7 @@ impl<'a> Watch<'a> {
             pid,
             started,
             standing: Standing {
+                job: pid,
                 own_group: job.timeout.is_some(),
                 session_leader: sys::is_session_leader(),
             },
@@ -249,7 +258,8 @@ impl<'a> Watch<'a> {
             Forward::Group => sys::send_to_group(self.pid, caught.signal),
             Forward::Nobody => {}
         }
-        if signals::asks_to_end(caught.signal) {
+        let from_job = caught.origin == Origin::Process(self.pid);
+        if signals::asks_to_end(caught.signal) && !from_job {
             self.asked_by = Some(caught.signal);
         }
     }
@@ -295,7 +305,7 @@ impl<'a> Watch<'a> {
                 sys::send_to_group(self.pid, sys::SIGTERM);
                 // A stopped process gets it only once it goes on.
                 sys::send_to_group(self.pid, sys::SIGCONT);
-                self.limit = Limit::Terminated(Instant::now() + self.job.kill_after);
+                self.limit = Limit::Terminated(Instant::now() + self.job.kill_after.min(FOR_EVER));
             }
             Limit::Terminated(_) => {
                 sys::send_to_group(self.pid, sys::SIGKILL);
@@ -337,12 +347,12 @@ enum Attended {
 
 /// The time after the job's end, in which its report is sent.
 struct After {
-    /// Whether the end has been asked for.
-    asked: bool,
+    /// When the end was asked for.
+    asked: Option<Instant>,
 }
 
 impl After {
-    fn new(ending: &Ending) -> Self {
+    fn new(ending: &Ending, ended: Instant) -> Self {
         let asked = match ending {
             Ending::NotStarted { .. } => false,
             Ending::Ended {
@@ -352,7 +362,9 @@ impl After {
                     || matches!(status, Status::Killed { signal, .. } if signals::asks_to_end(*signal))
             }
         };
-        Self { asked }
+        Self {
+            asked: asked.then_some(ended),
+        }
     }
 
     /// Attends to signals until `done` or until `until`.
@@ -368,10 +380,10 @@ impl After {
             if caught.signal == sys::SIGTSTP && caught.origin != Origin::Own {
                 sys::stop_with_signal(caught.signal);
             } else if signals::asks_to_end(caught.signal) {
-                if self.asked {
+                if self.asked.is_some_and(|asked| asked.elapsed() > ONE_WISH) {
                     return Attended::CutShort;
                 }
-                self.asked = true;
+                self.asked.get_or_insert_with(Instant::now);
             }
         }
     }

@@ -8,6 +8,8 @@ use crate::sys::{self, Caught, Origin};
 /// How the job stands to the wrapper and the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
+    /// The job's first process.
+    pub job: i32,
     /// The job is in a process group of its own (it has a `--timeout`), not in the wrapper's.
     pub own_group: bool,
     /// The wrapper leads its session: a terminal that hangs up tells the leader alone.
@@ -32,7 +34,9 @@ pub fn forward(caught: Caught, standing: Standing) -> Forward {
         (sys::SIGCHLD, _) => Forward::Nobody,
         // A broken pipe of our own, or our own stop.
         (_, Origin::Own) => Forward::Nobody,
-        (_, Origin::Process) => Forward::Job,
+        // What the job sends to its group (`kill 0`) it has sent to itself as well.
+        (_, Origin::Process(sender)) if sender == standing.job => Forward::Nobody,
+        (_, Origin::Process(_)) => Forward::Job,
         // `alarm 60; exec pakyas …` was meant for the job.
         (sys::SIGALRM, Origin::Kernel) => Forward::Job,
         (sys::SIGHUP, Origin::Kernel) if standing.session_leader => Forward::Job,
@@ -62,7 +66,7 @@ pub fn is_terminal_stop(signal: i32) -> bool {
     [sys::SIGTSTP, sys::SIGTTIN, sys::SIGTTOU].contains(&signal)
 }
 
-/// Whether the signal asks the wrapper to end.
+/// Whether the signal asks for the end.
 pub fn asks_to_end(signal: i32) -> bool {
     [sys::SIGTERM, sys::SIGINT].contains(&signal)
 }
@@ -72,6 +76,7 @@ mod tests {
     use super::*;
 
     const SHARED: Standing = Standing {
+        job: 7,
         own_group: false,
         session_leader: false,
     };
@@ -84,7 +89,7 @@ mod tests {
     fn what_another_process_sent_goes_to_the_job() {
         for signal in [sys::SIGTERM, sys::SIGINT, sys::SIGHUP, sys::SIGTSTP, 40] {
             assert_eq!(
-                forward(caught(signal, Origin::Process), SHARED),
+                forward(caught(signal, Origin::Process(1)), SHARED),
                 Forward::Job
             );
         }
@@ -117,6 +122,12 @@ mod tests {
         };
         let hangup = caught(sys::SIGHUP, Origin::Kernel);
         assert_eq!(forward(hangup, leader), Forward::Job);
+    }
+
+    #[test]
+    fn what_the_job_itself_sent_is_not_sent_back() {
+        let to_its_group = caught(sys::SIGTERM, Origin::Process(7));
+        assert_eq!(forward(to_its_group, SHARED), Forward::Nobody);
     }
 
     #[test]
