@@ -3,15 +3,20 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use pakyas::sys::{self, Await};
 
 use crate::support::catcher::Catcher;
 use crate::support::os::{self, Start, start_with};
-use crate::support::{clean, code_of, folder, monitor, output_of, read_line, run, text};
+use crate::support::{
+    PATIENCE, clean, code_of, folder, monitor, output_of, read_all, read_line, run, text,
+};
 
 /// Bytes of all values, in an order that a mistake would disturb.
 fn noise(length: usize) -> Vec<u8> {
@@ -75,8 +80,7 @@ fn streams_that_are_the_same_pipe_keep_their_order() {
         .stderr(writer);
     let child = command.spawn().unwrap();
     drop(command);
-    let mut all = String::new();
-    reader.read_to_string(&mut all).unwrap();
+    let all = text(&read_all(&mut reader));
     let expected: String = (0..2000).map(|i| format!("out {i}\nerr {i}\n")).collect();
     assert!(all == expected, "{all}");
     assert_eq!(code_of(child), Some(1));
@@ -174,9 +178,7 @@ fn capture_none_inherits_a_pipe_and_reports_none_of_it() {
         .stdout(writer);
     let child = command.spawn().unwrap();
     drop((command, pipe));
-    let mut seen = String::new();
-    reader.read_to_string(&mut seen).unwrap();
-    assert_eq!(seen, expected);
+    assert_eq!(text(&read_all(&mut reader)), expected);
     assert_eq!(code_of(child), Some(1));
     assert_eq!(server.end().text(), "");
 }
@@ -245,10 +247,11 @@ fn whoever_feeds_the_job_learns_that_it_has_closed_its_stdin() {
         .spawn()
         .unwrap();
     assert_eq!(read_line(child.stdout.as_mut().unwrap()), "ready");
-    let mut stdin = child.stdin.take().unwrap();
-    // The wrapper has let go of it soon after the job's start; a pipe holds only so much.
-    let error = std::iter::repeat_with(|| stdin.write_all(&[0; 4096])).find_map(Result::err);
-    assert_eq!(error.unwrap().kind(), std::io::ErrorKind::BrokenPipe);
+    let stdin = child.stdin.take().unwrap();
+    // The wrapper lets go of it soon after the job's start.
+    let broken = [(Some(stdin.as_fd()), Await::Break)];
+    let [told] = sys::poll(broken, Some(Instant::now() + PATIENCE)).unwrap();
+    assert!(told.broken);
     os::kill(child.id(), libc::SIGTERM);
     assert_eq!(code_of(child), Some(143));
 }
@@ -263,14 +266,7 @@ fn whoever_reads_the_job_learns_that_it_has_closed_its_stdout() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut all = String::new();
-        child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut all)
-            .unwrap();
-        assert_eq!(all, "all\n");
+        assert_eq!(text(&read_all(child.stdout.as_mut().unwrap())), "all\n");
         os::kill(child.id(), libc::SIGTERM);
         assert_eq!(code_of(child), Some(143));
     }
@@ -455,7 +451,7 @@ fn what_the_job_wrote_is_not_lost_to_a_slow_reader() {
     stdout.read_exact(&mut all).unwrap();
     // As long again as draining could take at most.
     thread::sleep(Duration::from_millis(1200));
-    stdout.read_to_end(&mut all).unwrap();
+    all.extend(read_all(&mut stdout));
     assert_eq!(all.len(), AMOUNT);
     assert_eq!(code_of(child), Some(0));
 }

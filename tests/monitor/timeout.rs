@@ -1,10 +1,9 @@
 //! `--timeout`: TERM, then KILL, to all that the job started.
 
-use std::io::Read;
 use std::process::Stdio;
 
 use crate::support::catcher::Catcher;
-use crate::support::{monitor, run};
+use crate::support::{monitor, read_all, run};
 
 #[test]
 fn a_job_that_outlives_its_timeout_is_ended_and_reported_with_the_reason() {
@@ -53,11 +52,10 @@ fn a_job_that_ignores_sigterm_is_killed_with_all_that_it_started() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut rest = Vec::new();
     let mut stdout = child.stdout.take().unwrap();
     assert_eq!(crate::support::code_of(child), Some(124));
     // The end of the file comes once nobody is left who could write.
-    stdout.read_to_end(&mut rest).unwrap();
+    read_all(&mut stdout);
     assert_eq!(
         server.end().text(),
         "ran out of time after 1s; ended by SIGKILL\n"
@@ -78,10 +76,9 @@ fn what_a_job_leaves_behind_when_its_time_is_out_is_killed_too() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut rest = Vec::new();
     let mut stdout = child.stdout.take().unwrap();
     assert_eq!(crate::support::code_of(child), Some(124));
-    stdout.read_to_end(&mut rest).unwrap();
+    read_all(&mut stdout);
 }
 
 #[test]

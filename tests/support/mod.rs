@@ -176,6 +176,25 @@ pub fn read_line(from: &mut (impl Read + AsFd)) -> String {
     }
 }
 
+/// Reads to the end of all; fails where that does not come.
+pub fn read_all(from: &mut (impl Read + AsFd)) -> Vec<u8> {
+    let end = Instant::now() + PATIENCE;
+    let mut all = Vec::new();
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let [ready] = sys::poll([(Some(from.as_fd()), Await::Reading)], Some(end)).unwrap();
+        assert!(
+            ready.readable,
+            "no end within {PATIENCE:?}: {} bytes",
+            all.len()
+        );
+        match from.read(&mut chunk).unwrap() {
+            0 => return all,
+            count => all.extend_from_slice(&chunk[..count]),
+        }
+    }
+}
+
 /// What was written, as text.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
