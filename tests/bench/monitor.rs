@@ -5,7 +5,7 @@
 
 #![allow(missing_docs, reason = "a program, not a library")]
 
-#[path = "../support/mod.rs"]
+#[path = "../monitor/support.rs"]
 mod support;
 
 use std::io::{Read, Write};

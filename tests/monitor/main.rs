@@ -4,13 +4,11 @@
 
 #![allow(missing_docs, reason = "the tests' names say it")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod network;
 mod output;
 mod places;
 mod report;
 mod signals;
+mod support;
 mod terminal;
 mod timeout;

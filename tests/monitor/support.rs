@@ -1,11 +1,12 @@
-//! What the tests from outside share: the binary under test, a ping target, and waiting.
-//!
-//! Included by each test file that needs it, which uses only a part of it.
+//! What the tests of the wrapper share: the binary under test, a ping target, and waiting. The
+//! bench uses a part of it.
 
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(dead_code, reason = "the bench uses a part")]
 #![allow(missing_docs, reason = "read beside the tests that use it")]
 
+#[path = "../support/catcher.rs"]
 pub mod catcher;
+#[path = "../support/os.rs"]
 pub mod os;
 
 use std::ffi::OsString;
