@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use argh::{ArgsInfo, FromArgs};
 
 use super::error::{Error, Kind};
+use super::render::Format;
 
 /// The flags that every command takes, as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,6 +78,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Er
         api_url: cli.api_url,
         ping_url: cli.ping_url,
     };
+    if let Some(format) = &globals.format {
+        Format::named(format, "--format")?;
+    }
     if rest.is_some() && !matches!(cli.command, Command::Monitor(_)) {
         return Err(Error::new(
             Kind::Usage,

@@ -111,15 +111,26 @@ impl Account {
             }
         }
         for check in checks.iter().filter(|check| !check.soft_deleted) {
-            self.checks.push(KnownCheck {
-                slug: check.slug.clone(),
-                public_id: check.public_id,
-                project_id: check.project_id,
-                project_name: check.project_name.clone(),
-            });
-            if let Some(base) = ping_base(check) {
-                self.ping_url = Some(base.to_owned());
-            }
+            self.add(check);
+        }
+    }
+
+    /// Takes in one check; what else is known stays known.
+    pub fn learn_one(&mut self, check: &Check) {
+        self.checks
+            .retain(|known| known.public_id != check.public_id);
+        self.add(check);
+    }
+
+    fn add(&mut self, check: &Check) {
+        self.checks.push(KnownCheck {
+            slug: check.slug.clone(),
+            public_id: check.public_id,
+            project_id: check.project_id,
+            project_name: check.project_name.clone(),
+        });
+        if let Some(base) = ping_base(check) {
+            self.ping_url = Some(base.to_owned());
         }
     }
 
@@ -224,7 +235,7 @@ impl Shelf {
             cache.accounts.remove(&oldest.unwrap_or_default());
         }
         let text = serde_json::to_vec(&cache).map_err(|e| refuse(e.into()))?;
-        files::write(&path, &text).map_err(refuse)
+        files::write(&path, &text, files::Worth::Remade).map_err(refuse)
     }
 }
 

@@ -190,7 +190,7 @@ pub fn update<T: Kept>(
     change(&mut value);
     let mut text = serde_json::to_vec_pretty(&value).map_err(|e| refuse(e.into()))?;
     text.push(b'\n');
-    files::write(&path, &text).map_err(refuse)?;
+    files::write(&path, &text, files::Worth::Kept).map_err(refuse)?;
     Ok(aside)
 }
 

@@ -39,18 +39,31 @@ pub fn read(path: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Puts `bytes` at `path`, readable by its owner alone, synced before it replaces what was
-/// there. A symbolic link stays one: what it points at is replaced.
+/// How much a file matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worth {
+    /// It survives a power cut.
+    Kept,
+    /// It can be had again: not worth the wait for the disk, during which others wait for
+    /// their turn. After a power cut it may be empty, never a mixture.
+    Remade,
+}
+
+/// Puts `bytes` at `path`, readable by its owner alone, whole or not at all. A symbolic link
+/// stays one: what it points at is replaced.
 ///
 /// # Errors
 /// As the operating system says; what was there is then still there.
-pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn write(path: &Path, bytes: &[u8], worth: Worth) -> io::Result<()> {
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let temporary = beside(path)?;
-    let result = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let result = write_new(&temporary, bytes, worth).and_then(|()| fs::rename(&temporary, path));
     if result.is_err() {
         let _ = fs::remove_file(&temporary);
         return result;
+    }
+    if worth == Worth::Remade {
+        return Ok(());
     }
     // The rename itself survives a power cut only once the directory is synced; a file
     // system that can't do that has no better to offer.
@@ -60,14 +73,17 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, bytes: &[u8], worth: Worth) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    match worth {
+        Worth::Kept => file.sync_all(),
+        Worth::Remade => Ok(()),
+    }
 }
 
 /// A name that nobody has, in the same directory.

@@ -21,3 +21,9 @@ pub use signal::{
     stop_with_signal, wait, wait_for_signal, wake,
 };
 pub use terminal::{Terminal, is_session_leader, own_group};
+
+/// Whether this process has the rights of root.
+pub fn is_root() -> bool {
+    // SAFETY: geteuid only reads, and can't fail.
+    unsafe { libc::geteuid() == 0 }
+}

@@ -37,18 +37,7 @@ pub fn run(context: &Context, typed: CheckCreate) -> Result<(), Error> {
         ..NewCheck::default()
     };
     let check: Check = api.post("/checks", &new)?;
-    api.remember(|account| {
-        // Only this one is new: what else is known of the project stays known.
-        account
-            .checks
-            .retain(|known| known.public_id != check.public_id);
-        account.checks.push(crate::client::cache::KnownCheck {
-            slug: check.slug.clone(),
-            public_id: check.public_id,
-            project_id: check.project_id,
-            project_name: check.project_name.clone(),
-        });
-    });
+    api.remember(|account| account.learn_one(&check));
     if context.globals().quiet && context.format == render::Format::Table {
         return render::print(format!("{}\n", clean(&check.ping_url)).as_bytes());
     }

@@ -1,0 +1,9 @@
+//! The client from outside: the real program, over a real socket, in a home of its own.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod commands;
+mod faults;
+mod files;
+mod pings;
