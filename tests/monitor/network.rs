@@ -104,7 +104,7 @@ fn a_slug_without_any_configuration_does_no_harm() {
 fn the_job_starts_and_ends_while_the_server_is_still_silent() {
     let server = Catcher::answering(Answer::Hold);
     let mut child = monitor(&server.url())
-        .args(["--ping-timeout", "10m"])
+        .args(["--ping-timeout", "1m"])
         .args(["--", "sh", "-c", "echo started; exit 7"])
         .stdout(Stdio::piped())
         .spawn()

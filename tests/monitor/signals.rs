@@ -101,7 +101,7 @@ fn a_job_that_takes_sigterm_as_a_wish_to_end_well_is_a_success() {
 fn a_second_sigterm_ends_a_report_that_hangs_with_the_jobs_code() {
     let server = Catcher::answering(Answer::Hold);
     let mut child = monitor(&server.url())
-        .args(["--ping-timeout", "10m", "--", "sh", "-c", "exit 7"])
+        .args(["--ping-timeout", "1m", "--", "sh", "-c", "exit 7"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -117,7 +117,7 @@ fn a_second_sigterm_ends_a_report_that_hangs_with_the_jobs_code() {
 fn sigint_after_a_job_that_it_ended_ends_the_report_too() {
     let server = Catcher::answering(Answer::Hold);
     let mut command = monitor(&server.url());
-    command.args(["--ping-timeout", "10m"]);
+    command.args(["--ping-timeout", "1m"]);
     let child = start(&mut command, &READY_AND_WAIT);
     let job = child_of(child.id());
     os::kill(child.id(), libc::SIGINT);
