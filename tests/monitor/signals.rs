@@ -1,5 +1,6 @@
 //! Signals go on to the job, and the job starts with what the wrapper was started with.
 
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -7,8 +8,8 @@ use std::time::Duration;
 use crate::support::catcher::{Answer, Catcher};
 use crate::support::os::{self, Start, start_with};
 use crate::support::{
-    child_of, clean, code_of, is_running, monitor, read_line, run, send_and_await, settle,
-    state_of, text, wait_until,
+    child_of, clean, code_of, is_pending, is_running, monitor, read_line, run, send_and_await,
+    settle, state_of, text, wait_until,
 };
 
 /// A shell that says the name of each of these signals as it gets it, until USR2.
@@ -153,11 +154,22 @@ fn a_job_that_signals_its_own_group_gets_the_signal_once() {
     let server = Catcher::new();
     let mut command = monitor(&server.url());
     command.process_group(0).stdin(Stdio::piped());
-    let job = "n=0; trap 'n=$((n+1))' USR1; kill -USR1 0; echo ready; \
+    let job = "n=0; trap 'n=$((n+1))' USR1; echo ready; read line; kill -USR1 0; \
                until read line; do [ $? -gt 128 ] || break; done; exit $n";
     let mut child = start(&mut command, &["sh", "-c", job]);
-    settle(child.id());
-    drop(child.stdin.take());
+    // The wrapper gets it after the job has handled its own, so that a second one would not
+    // be lost in the first.
+    let (wrapper, job) = (child.id(), child_of(child.id()));
+    os::kill(wrapper, libc::SIGSTOP);
+    wait_until("the wrapper has stopped", || state_of(wrapper) == 'T');
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"go\n").unwrap();
+    wait_until("the group has the signal", || {
+        is_pending(wrapper, libc::SIGUSR1) && !is_pending(job, libc::SIGUSR1)
+    });
+    os::kill(wrapper, libc::SIGCONT);
+    settle(wrapper);
+    drop(stdin);
     assert_eq!(code_of(child), Some(1));
 }
 

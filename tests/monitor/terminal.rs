@@ -216,3 +216,20 @@ fn with_a_timeout_a_command_that_is_not_there_leaves_the_terminal_alone() {
     person.sees("shell read two");
     person.leaves_with(0);
 }
+
+#[test]
+fn in_the_background_a_command_that_is_not_there_takes_no_terminal() {
+    let server = Catcher::new();
+    let script = format!(
+        "set -m; {} monitor --ping-url {} --public_id {} --timeout 10m -- no-such-command & \
+         wait $!; echo ended with $?; read line; echo \"shell read $line\"",
+        pakyas().display(),
+        server.url(),
+        crate::support::PUBLIC_ID
+    );
+    let mut person = Person::starts(shell(&script));
+    person.sees("ended with 127");
+    person.types(b"two\n");
+    person.sees("shell read two");
+    person.leaves_with(0);
+}

@@ -44,7 +44,7 @@ struct Shared {
     run_id: OnceLock<String>,
     start_is_over: Mutex<bool>,
     start_ended: Condvar,
-    news: Mutex<Sender<(Which, Outcome)>>,
+    news: Sender<(Which, Outcome)>,
     talk: Talk,
 }
 
@@ -58,7 +58,7 @@ impl Mail {
             run_id: OnceLock::new(),
             start_is_over: Mutex::new(false),
             start_ended: Condvar::new(),
-            news: Mutex::new(sender),
+            news: sender,
             talk,
         });
         let mail = Self {
@@ -135,9 +135,8 @@ impl Shared {
                 format!("the {name} was not delivered after {took} ms: {why}")
             }
         });
-        let news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody listens any more where the run was cut short.
-        let _ = news.send((which, outcome));
+        let _ = self.news.send((which, outcome));
         sys::wake();
     }
 

@@ -3,8 +3,9 @@
 //! The job is what matters. It starts before anything about the network, the configuration or
 //! the credentials is looked at, and nothing that these do reaches it:
 //!
-//! - [`run`](self::run()): spawn, wait, exit code; the table of contents is in `run.rs`
+//! - `run`: the table of contents: spawn, watch, report, exit code
 //! - `spawn`: starting the job with what the wrapper was started with
+//! - `watch`: the job while it runs, one loop over signals
 //! - `signals`: which signals go on to the job
 //! - `output`: what passes through, and `tail`, what is kept of it
 //! - `report`: what is said about the run; `mail`: getting it there on threads of their own
@@ -18,6 +19,7 @@ mod run;
 mod signals;
 mod spawn;
 mod tail;
+mod watch;
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -31,6 +33,10 @@ pub const DEFAULT_KILL_AFTER: Duration = Duration::from_secs(10);
 
 /// How long after the job's end its report may take, where nothing is said.
 pub const DEFAULT_PING_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest time that a limit of the command line stands for: all that a run needs, and
+/// little enough to be added to the clock.
+const FOR_EVER: Duration = Duration::from_secs(crate::schedule::MAX_SECONDS);
 
 /// A job and how to run it: settled values, taken from the command line alone.
 #[derive(Debug, Clone, PartialEq, Eq)]

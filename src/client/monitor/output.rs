@@ -26,8 +26,8 @@ const CHUNK: usize = 64 * 1024;
 
 /// The streams that pass through.
 pub struct Output {
-    stdout: Option<Stream>,
-    stderr: Option<Stream>,
+    stdout: Option<SharedTail>,
+    stderr: Option<SharedTail>,
     /// What the threads and the run tell each other.
     state: Arc<State>,
     /// Closed at the job's end, which wakes the threads.
@@ -43,8 +43,11 @@ pub struct Ends {
     pub stderr: Option<OwnedFd>,
 }
 
-struct Stream {
-    tail: Arc<Mutex<Tail>>,
+/// The thread that carries a stream fills it, the report reads it.
+type SharedTail = Arc<Mutex<Tail>>;
+
+fn lock(tail: &SharedTail) -> MutexGuard<'_, Tail> {
+    tail.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Default)]
@@ -85,21 +88,21 @@ impl Output {
         let alive = Arc::new(alive);
         // One pipe for both keeps the order in which the job writes.
         if out && err && sys::same_open_file(stdout, stderr) {
-            if let Ok((stream, end)) = output.carry("output", stderr, &alive)
+            if let Ok((tail, end)) = output.carry("output", stderr, &alive)
                 && let Ok(second) = end.try_clone()
             {
-                output.stderr = Some(stream);
+                output.stderr = Some(tail);
                 ends.stdout = Some(end);
                 ends.stderr = Some(second);
             }
             return (output, ends);
         }
-        if out && let Ok((stream, end)) = output.carry("stdout", stdout, &alive) {
-            output.stdout = Some(stream);
+        if out && let Ok((tail, end)) = output.carry("stdout", stdout, &alive) {
+            output.stdout = Some(tail);
             ends.stdout = Some(end);
         }
-        if err && let Ok((stream, end)) = output.carry("stderr", stderr, &alive) {
-            output.stderr = Some(stream);
+        if err && let Ok((tail, end)) = output.carry("stderr", stderr, &alive) {
+            output.stderr = Some(tail);
             ends.stderr = Some(end);
         }
         (output, ends)
@@ -111,7 +114,7 @@ impl Output {
         name: &str,
         to: BorrowedFd<'_>,
         alive: &Arc<PipeReader>,
-    ) -> io::Result<(Stream, OwnedFd)> {
+    ) -> io::Result<(SharedTail, OwnedFd)> {
         let (from, for_job) = io::pipe()?;
         sys::set_nonblocking(from.as_fd())?;
         let tail = Arc::new(Mutex::new(Tail::new(OUTPUT_LIMIT)));
@@ -134,8 +137,7 @@ impl Output {
             self.state.under_way.fetch_sub(1, Ordering::Relaxed);
             return Err(error);
         }
-        let stream = Stream { tail };
-        Ok((stream, OwnedFd::from(for_job)))
+        Ok((tail, OwnedFd::from(for_job)))
     }
 
     /// Tells the threads that the job has ended: they carry what is there and come to an end.
@@ -152,15 +154,9 @@ impl Output {
     /// What a failed job's report shows: its stderr, or where nothing came there its stdout.
     pub fn with_tail<T>(&self, use_it: impl FnOnce(Option<&Tail>) -> T) -> T {
         let streams = [&self.stderr, &self.stdout];
-        let tails = streams.map(|stream| stream.as_ref().map(Stream::lock));
+        let tails = streams.map(|stream| stream.as_ref().map(lock));
         let tail = tails.iter().flatten().find(|tail| !tail.is_empty());
         use_it(tail.map(|tail| &**tail))
-    }
-}
-
-impl Stream {
-    fn lock(&self) -> MutexGuard<'_, Tail> {
-        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -177,7 +173,7 @@ fn is_pipe_or_socket(descriptor: BorrowedFd<'_>) -> bool {
 struct Pump {
     from: PipeReader,
     to: File,
-    tail: Arc<Mutex<Tail>>,
+    tail: SharedTail,
     state: Arc<State>,
     alive: Arc<PipeReader>,
 }
@@ -231,8 +227,7 @@ impl Pump {
     }
 
     fn keep(&self, bytes: &[u8]) {
-        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        tail.push(bytes);
+        lock(&self.tail).push(bytes);
     }
 
     /// Waits until there is something to read or the job has ended; `false` where there is
