@@ -224,6 +224,8 @@ pub enum Effect {
     },
     /// A run ended whose duration is known.
     Finished {
+        /// When: not before its own start, whatever the way of the two pings made of it.
+        at: Millis,
         /// From its start to its end, milliseconds.
         after: Millis,
     },
@@ -328,23 +330,24 @@ impl Turn<'_> {
     }
 
     fn end(&mut self, signal: &Signal, now: Millis) {
-        let run = self.close_run(signal);
-        let duration = signal
-            .duration
-            .or(run.map(|run| (signal.at - run.started).max(0)));
+        let started = self.close_run(signal).map(|run| run.started);
+        // The age of a ping leaves out its way here. The start of a short job, which had to
+        // connect first, may so seem to be later than its end by some milliseconds.
+        let at = signal.at.max(started.unwrap_or(signal.at));
+        let duration = signal.duration.or(started.map(|started| at - started));
         self.effects
-            .extend(duration.map(|after| Effect::Finished { after }));
+            .extend(duration.map(|after| Effect::Finished { at, after }));
         let state = &mut self.state;
         // An end that is older than one already known belongs into the history only.
-        if state.last_end > Some(signal.at) {
+        if state.last_end > Some(at) {
             return;
         }
-        state.last_end = Some(signal.at);
+        state.last_end = Some(at);
         state.last_duration = duration;
         if signal.kind == Kind::Fail {
-            self.fail(signal);
+            self.fail(signal.exit_code, at);
         } else {
-            self.succeed(signal.at, now);
+            self.succeed(at, now);
         }
     }
 
@@ -356,10 +359,10 @@ impl Turn<'_> {
             }
             state.ended.push(id.clone());
         }
-        let open = state
-            .runs
-            .iter()
-            .rposition(|run| run.id == signal.run_id && run.started <= signal.at)?;
+        let open = state.runs.iter().rposition(|run| {
+            // An id is enough; without one, the start must at least have been before.
+            run.id == signal.run_id && (run.id.is_some() || run.started <= signal.at)
+        })?;
         Some(state.runs.remove(open))
     }
 
@@ -392,15 +395,14 @@ impl Turn<'_> {
         }
     }
 
-    fn fail(&mut self, signal: &Signal) {
+    fn fail(&mut self, exit_code: Option<u8>, at: Millis) {
         let state = &mut self.state;
         state.failures = state.failures.saturating_add(1);
-        state.expected = Some(self.rules.next_after(signal.at));
+        state.expected = Some(self.rules.next_after(at));
         let count = state.failures;
-        self.become_status(Status::Down, signal.at);
+        self.become_status(Status::Down, at);
         if count >= self.rules.fail_threshold {
-            let exit_code = signal.exit_code;
-            self.alert_down(Reason::Failed { exit_code, count }, signal.at);
+            self.alert_down(Reason::Failed { exit_code, count }, at);
         }
     }
 

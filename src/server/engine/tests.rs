@@ -239,6 +239,16 @@ fn a_start_that_arrives_after_its_end_does_not_open_the_run_again() {
 }
 
 #[test]
+fn an_end_that_seems_to_come_before_its_own_start_still_closes_the_run() {
+    let mut trial = Trial::new(rules());
+    trial.ping_late(Kind::Start, Some("a"), 5, 6);
+    trial.ping_late(Kind::Success, Some("a"), 4, 6);
+    assert!(trial.state.runs.is_empty());
+    assert_eq!(trial.state.last_duration, Some(0));
+    assert_eq!(trial.state.last_end, Some(5 * MINUTE));
+}
+
+#[test]
 fn a_success_reported_late_but_inside_its_window_ends_a_false_down() {
     let mut trial = Trial::new(rules());
     trial.ping(Kind::Success, None, 0);

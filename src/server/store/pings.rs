@@ -56,7 +56,7 @@ pub fn take(desk: &mut Desk<'_>, check_row: i64, ping: &Incoming) -> Result<(), 
         }
         forget_old_keys(desk.connection, desk.now)?;
     }
-    let at = ping.received_at - ping.age;
+    let mut at = ping.received_at - ping.age;
     let body = (!ping.body.is_empty()).then_some(&ping.body);
     let event = Event::Signal(Signal {
         kind: ping.signal.kind,
@@ -65,7 +65,10 @@ pub fn take(desk: &mut Desk<'_>, check_row: i64, ping: &Incoming) -> Result<(), 
         duration: ping.duration,
         exit_code: ping.signal.exit_code,
     });
-    let duration = desk.apply(check_row, &event, body.map(Vec::as_slice))?;
+    let mut duration = ping.duration;
+    if let Some((ended, after)) = desk.apply(check_row, &event, body.map(Vec::as_slice))? {
+        (at, duration) = (ended, Some(after));
+    }
     desk.connection
         .prepare_cached(
             "INSERT INTO ping (check_row, kind, exit_code, created_at, received_at, duration_ms,

@@ -132,8 +132,8 @@ pub struct Desk<'a> {
 
 impl Desk<'_> {
     /// Lets the engine decide what `event` means for the check in `row`, and writes what
-    /// follows, alerts included. `output` is what a failed run printed. Gives the duration of
-    /// the run that the event ended, milliseconds.
+    /// follows, alerts included. `output` is what a failed run printed. Where the event ended
+    /// a run whose duration is known, gives when it ended and that duration.
     ///
     /// # Errors
     /// [`StoreError::Gone`] where there is no such check; else as SQLite says.
@@ -142,22 +142,22 @@ impl Desk<'_> {
         row: i64,
         event: &Event,
         output: Option<&[u8]>,
-    ) -> Result<Option<Millis>, StoreError> {
+    ) -> Result<Option<(Millis, Millis)>, StoreError> {
         let check = self.live.get(row).ok_or(StoreError::Gone)?;
         let (state, effects) = engine::step(&check.rules, &check.state, event, self.now);
-        let mut duration = None;
+        let mut finished = None;
         for effect in &effects {
             match effect {
                 Effect::Alert { reason, at } => {
                     *self.alerts |=
                         outbox::add(self.connection, self.public_url, row, reason, *at, output)?;
                 }
-                Effect::Finished { after } => duration = Some(*after),
+                Effect::Finished { at, after } => finished = Some((*at, *after)),
                 Effect::Changed { .. } => {}
             }
         }
         if state == check.state {
-            return Ok(duration);
+            return Ok(finished);
         }
         checks::save_state(self.connection, row, &state)?;
         let check = LiveCheck {
@@ -165,7 +165,7 @@ impl Desk<'_> {
             ..check.clone()
         };
         self.live.set(row, check);
-        Ok(duration)
+        Ok(finished)
     }
 
     pub(super) fn add_check(&mut self, row: i64, check: LiveCheck) {
