@@ -206,7 +206,10 @@ fn told(error: ureq::Error, origin: &str, budget: Duration, by_proxy: bool) -> E
     let why = match error {
         E::Timeout(ureq::Timeout::Resolve) => "finding its address takes too long".to_owned(),
         E::Timeout(ureq::Timeout::Connect) => "connecting takes too long".to_owned(),
-        E::Timeout(_) => format!("no answer within {}", milliseconds(budget.as_millis() as u64)),
+        E::Timeout(_) => format!(
+            "no answer within {}",
+            milliseconds(budget.as_millis() as u64)
+        ),
         E::HostNotFound => "there is no host of that name, or no name server answers".to_owned(),
         E::Io(error) => match error
             .get_ref()
