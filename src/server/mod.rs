@@ -1,1 +1,12 @@
-//! The self-hosted Pakyas Cloud.
+//! The self-hosted Pakyas Cloud: answers API.md, decides what is late or down, sends alerts.
+
+pub mod alerts;
+pub mod api;
+mod args;
+mod bell;
+mod clock;
+pub mod engine;
+pub mod http;
+pub mod program;
+mod scheduler;
+pub mod store;

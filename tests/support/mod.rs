@@ -1,9 +1,63 @@
-//! What the tests from outside share. Each test program uses a part of it.
-#![allow(
-    dead_code,
-    reason = "each test program is compiled with all of it and uses a part"
-)]
+//! What the tests share: places of their own, real programs, and waiting for a condition.
+//!
+//! Each test binary uses some of it only.
+#![allow(dead_code)]
 
 pub mod home;
+pub mod hook;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod stub;
 pub mod world;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Longer than anything takes on a busy machine, short enough for a person to wait.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks `condition` again and again until it gives something.
+pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Sends a signal by name.
+pub fn signal(pid: u32, name: &str) {
+    let status = Command::new("kill")
+        .args([format!("-{name}"), pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// A directory of the test's own, gone when dropped.
+pub struct TempDir(PathBuf);
+
+impl TempDir {
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("pakyas-dir-{}-{count}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

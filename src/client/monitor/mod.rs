@@ -1,20 +1,42 @@
-//! The wrapper. A stand-in until the real one is merged: it reports start and end in turn.
+//! The wrapper: runs a job, passes everything through, and reports how it went.
+//!
+//! The job is what matters. It starts before anything about the network, the configuration or
+//! the credentials is looked at, and nothing that these do reaches it:
+//!
+//! - `run`: the table of contents: spawn, watch, report, exit code
+//! - `spawn`: starting the job with what the wrapper was started with
+//! - `watch`: the job while it runs, one loop over signals
+//! - `signals`: which signals go on to the job
+//! - `output`: what passes through, and `tail`, what is kept of it
+//! - `report`: what is said about the run; `mail`: getting it there on threads of their own
+//!
+//! The operating system is in [`crate::sys`], the network in [`super::delivery`].
+
+mod mail;
+mod output;
+mod report;
+mod run;
+mod signals;
+mod spawn;
+mod tail;
+mod watch;
 
 use std::ffi::OsString;
-use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::args::Globals;
-use super::delivery::{Courier, Ping, Target};
-use super::talk::say;
-use crate::wire::ping::{Kind, Signal};
+use super::delivery::{Courier, Delivered, Ping, Target};
+use super::error::Error;
 
 /// How long after TERM a job that outlived its `--timeout` gets KILL, where nothing is said.
 pub const DEFAULT_KILL_AFTER: Duration = Duration::from_secs(10);
 
 /// How long after the job's end its report may take, where nothing is said.
 pub const DEFAULT_PING_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest time that a limit of the command line stands for: all that a run needs, and
+/// little enough to be added to the clock.
+const FOR_EVER: Duration = Duration::from_secs(crate::schedule::MAX_SECONDS);
 
 /// A job and how to run it: settled values, taken from the command line alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,31 +73,36 @@ pub enum Capture {
     All,
 }
 
-/// Runs the job, reports it, and gives the exit code.
+/// What carries a ping. The run knows the network only as this.
+trait Carrier: Send + Sync {
+    /// Tries until `deadline`.
+    fn carry(&self, ping: &Ping, deadline: Instant) -> Result<Delivered, Error>;
+}
+
+struct Post {
+    courier: Courier,
+    target: Target,
+}
+
+impl Carrier for Post {
+    fn carry(&self, ping: &Ping, deadline: Instant) -> Result<Delivered, Error> {
+        self.courier.deliver(&self.target, ping, deadline)
+    }
+}
+
+/// Runs the job, reports its start and its end, and gives the exit code: the job's own, 128+N
+/// where signal N ended it, 127 and 126 where it could not be run, 124 where it ran out of
+/// time, and with `strict` 3 where a successful job could not be reported.
 pub fn run(job: Job, globals: &Globals) -> i32 {
-    let Some((program, arguments)) = job.command.split_first() else {
-        return 2;
+    let target = job.target.clone();
+    let globals = globals.clone();
+    let talk = report::Talk::new(globals.verbose, globals.quiet);
+    // Called on the ping's thread, not here: it reads files.
+    let open = move || -> Box<dyn Carrier> {
+        Box::new(Post {
+            courier: Courier::new(&globals),
+            target: target.clone(),
+        })
     };
-    let started = Instant::now();
-    let child = Command::new(program).args(arguments).spawn();
-    let courier = Courier::new(globals);
-    let tell = |signal, at| {
-        if let Err(error) = courier.deliver(
-            &job.target,
-            &Ping::new(signal, at),
-            Instant::now() + job.ping_timeout,
-        ) {
-            say(&format!("pakyas: {}", error.first_line()));
-        }
-    };
-    tell(Kind::Start.into(), started);
-    let code = match child.and_then(|mut child| child.wait()) {
-        Ok(status) => status
-            .code()
-            .or(status.signal().map(|signal| 128 + signal))
-            .unwrap_or(1),
-        Err(_) => 127,
-    };
-    tell(Signal::exit(code as u8), Instant::now());
-    code
+    run::run(&job, talk, open)
 }

@@ -1,0 +1,33 @@
+# What there is to do here: `make` lists it. Cargo does the work; what else is needed is
+# installed by .ci/run or named where it is missing.
+
+CARGO ?= cargo
+DEBUG := target/debug
+
+.PHONY: help build demo test lint bench clean
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
+
+build: ## both programs, optimised for size, below target/release
+	$(CARGO) build --release --locked
+
+demo: ## the main job for real: a server, jobs, alerts
+	$(CARGO) build --locked --bins --example print-webhooks
+	@ln -sf examples/print-webhooks $(DEBUG)/print-webhooks
+	@sh tests/demo/demo.sh $(DEBUG)
+
+test: ## all the tests
+	$(CARGO) build --locked --no-default-features --bin pakyas
+	$(CARGO) test --locked
+
+lint: ## formatting and clippy, with and without the server
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+
+bench: ## what the wrapper costs, as ratios in one run
+	$(CARGO) bench --locked
+
+clean: ## everything that was built
+	$(CARGO) clean

@@ -1,0 +1,272 @@
+//! What is said about a run: to the server in the end's ping, to a person on stderr.
+//!
+//! Knows nothing of how a job is run or how a ping gets there.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use super::super::delivery::Ping;
+use super::tail::Tail;
+use crate::sys::{self, Await, Status};
+use crate::wire::OUTPUT_LIMIT;
+use crate::wire::ping::Signal;
+
+/// The exit code of a job that ran out of time, as timeout(1) has it.
+const TIMED_OUT: u8 = 124;
+
+/// How long a line for a person may wait for a stderr that nobody reads.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The job could not be started.
+    NotStarted {
+        /// 127 where there is no such command, else 126.
+        code: u8,
+        /// What stood in the way, a sentence.
+        reason: String,
+    },
+    /// The job ran and ended.
+    Ended {
+        /// How.
+        status: Status,
+        /// Its `--timeout`, where that is why it was ended.
+        out_of_time: Option<Duration>,
+        /// The last signal asking for its end that was passed on to it.
+        asked_by: Option<i32>,
+    },
+}
+
+impl Ending {
+    /// The exit code: the wrapper's own and the one that is reported.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::NotStarted { code, .. } => *code,
+            Self::Ended {
+                out_of_time: Some(_),
+                ..
+            } => TIMED_OUT,
+            Self::Ended { status, .. } => match *status {
+                Status::Exited(code) => code,
+                // A stopped job has not ended, so that case does not come here.
+                Status::Killed { signal, .. } | Status::Stopped(signal) => {
+                    u8::try_from(128 + signal).unwrap_or(u8::MAX)
+                }
+            },
+        }
+    }
+
+    /// Why it failed, where the exit code alone does not tell.
+    pub fn reason(&self) -> Option<String> {
+        let (status, out_of_time, asked_by) = match self {
+            Self::NotStarted { reason, .. } => return Some(reason.clone()),
+            Self::Ended {
+                status,
+                out_of_time,
+                asked_by,
+            } => (*status, *out_of_time, *asked_by),
+        };
+        let how = match status {
+            Status::Killed {
+                signal,
+                core_dumped,
+            } => {
+                let core = if core_dumped { " (core dumped)" } else { "" };
+                Some(format!("ended by {}{core}", sys::name(signal)))
+            }
+            Status::Exited(code) => asked_by
+                .filter(|_| code != 0 && out_of_time.is_none())
+                .map(|signal| format!("exited with {code} after {}", sys::name(signal))),
+            Status::Stopped(_) => None,
+        };
+        match (out_of_time, how) {
+            (Some(limit), Some(how)) => Some(format!("{}; {how}", out_of_time_after(limit))),
+            (Some(limit), None) => Some(out_of_time_after(limit)),
+            (None, how) => how,
+        }
+    }
+
+    /// What goes with the report: nothing for a success; for a failure why, where there is more
+    /// to say than the exit code, and the end of the output, in at most [`OUTPUT_LIMIT`] bytes.
+    pub fn body(&self, tail: Option<&Tail>) -> Vec<u8> {
+        if self.code() == 0 {
+            return Vec::new();
+        }
+        let mut body = self.reason().map_or_else(Vec::new, |reason| {
+            let mut line: String = reason.chars().take(1000).collect();
+            line.push('\n');
+            line.into_bytes()
+        });
+        if let Some(tail) = tail {
+            let room = OUTPUT_LIMIT.saturating_sub(body.len());
+            body.extend_from_slice(&tail.cut(room));
+        }
+        body
+    }
+
+    /// The end in a few words, for a person.
+    pub fn summary(&self) -> String {
+        let code = self.code();
+        match self.reason() {
+            Some(reason) => format!("exit code {code}, {reason}"),
+            None => format!("exit code {code}"),
+        }
+    }
+}
+
+fn out_of_time_after(limit: Duration) -> String {
+    format!("ran out of time after {}", seconds(limit))
+}
+
+/// A duration for a person: whole seconds as they are typed, else with its milliseconds.
+fn seconds(duration: Duration) -> String {
+    if duration.subsec_millis() == 0 {
+        crate::schedule::format_duration(duration.as_secs())
+    } else {
+        format!("{}.{:03}s", duration.as_secs(), duration.subsec_millis())
+    }
+}
+
+/// What is measured of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// When it ended.
+    pub ended: Instant,
+    /// From the spawn to the end, by the monotonic clock.
+    pub duration: Duration,
+    /// Processor time; unknown where the job never ran.
+    pub cpu: Option<Duration>,
+    /// Peak memory, KiB; unknown where the job never ran.
+    pub max_rss_kb: Option<u64>,
+}
+
+impl Measured {
+    /// The end's ping, but for its run id.
+    pub fn ping(&self, ending: &Ending, body: Vec<u8>) -> Ping {
+        Ping {
+            duration_ms: Some(milliseconds(self.duration)),
+            cpu_ms: self.cpu.map(milliseconds),
+            max_rss_kb: self.max_rss_kb,
+            body,
+            ..Ping::new(Signal::exit(ending.code()), self.ended)
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What the wrapper says to a person, on stderr: a line at a time, marked as its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Talk {
+    verbose: bool,
+    quiet: bool,
+}
+
+impl Talk {
+    /// `verbose` tells everything; `quiet` nothing that a person must not know.
+    pub fn new(verbose: bool, quiet: bool) -> Self {
+        Self { verbose, quiet }
+    }
+
+    /// Says what is going on, where that was asked for.
+    pub fn tell(self, line: impl FnOnce() -> String) {
+        if self.verbose {
+            say(&line());
+        }
+    }
+
+    /// Says that a report went missing, unless told to be quiet.
+    pub fn warn(self, line: &str) {
+        if !self.quiet || self.verbose {
+            say(line);
+        }
+    }
+}
+
+/// Writes `pakyas: line` to stderr in one piece, so that it can't be torn by what the job
+/// writes there, or not at all where that would take long: nobody waits for our words.
+pub fn say(line: &str) {
+    let stderr = std::io::stderr();
+    let until = Instant::now() + PATIENCE;
+    let room = sys::poll([(Some(stderr.as_fd()), Await::Writing)], Some(until));
+    if !room.is_ok_and(|[stderr]| stderr.writable) {
+        return;
+    }
+    let one_line: String = line
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(1000)
+        .collect();
+    if let Ok(stderr) = stderr.as_fd().try_clone_to_owned() {
+        let _ = File::from(stderr).write_all(format!("pakyas: {one_line}\n").as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(status: Status) -> Ending {
+        Ending::Ended {
+            status,
+            out_of_time: None,
+            asked_by: None,
+        }
+    }
+
+    fn killed(signal: i32) -> Status {
+        Status::Killed {
+            signal,
+            core_dumped: false,
+        }
+    }
+
+    #[test]
+    fn the_exit_code_is_the_jobs_or_128_and_the_signal() {
+        assert_eq!(ended(Status::Exited(7)).code(), 7);
+        assert_eq!(ended(killed(9)).code(), 137);
+        assert_eq!(ended(killed(64)).code(), 192);
+    }
+
+    #[test]
+    fn a_failures_report_says_why_first_and_never_outgrows_its_limit() {
+        let mut tail = Tail::new(OUTPUT_LIMIT);
+        for line in 0..10_000 {
+            tail.push(format!("line {line}\n").as_bytes());
+        }
+        let body = ended(killed(15)).body(Some(&tail));
+        assert!(body.len() <= OUTPUT_LIMIT);
+        let text = String::from_utf8(body).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "ended by SIGTERM");
+        assert!(lines[1].ends_with("bytes left out]"), "{}", lines[1]);
+        assert!(lines[2].starts_with("line "), "{}", lines[2]);
+        assert_eq!(lines.last(), Some(&"line 9999"));
+    }
+
+    #[test]
+    fn a_success_is_reported_without_output() {
+        let mut tail = Tail::new(10);
+        tail.push(b"done\n");
+        assert_eq!(ended(Status::Exited(0)).body(Some(&tail)), b"");
+    }
+
+    #[test]
+    fn a_job_that_ran_out_of_time_says_so() {
+        let ending = Ending::Ended {
+            status: killed(9),
+            out_of_time: Some(Duration::from_millis(300_000)),
+            asked_by: None,
+        };
+        assert_eq!(ending.code(), 124);
+        assert_eq!(
+            ending.body(None),
+            b"ran out of time after 5m; ended by SIGKILL\n"
+        );
+    }
+}

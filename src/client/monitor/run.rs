@@ -1,0 +1,208 @@
+//! The run: spawn the job, attend to signals until it has ended, report, exit code.
+//!
+//! All signals are blocked before the first thread starts and taken one at a time, here and
+//! nowhere else: a child's end is one of them (SIGCHLD), and so is a thread's news.
+
+use std::time::{Duration, Instant};
+
+use super::mail::Mail;
+use super::output::{DRAIN, Output};
+use super::report::{Ending, Measured, Talk};
+use super::signals;
+use super::spawn::{self, Plan};
+use super::watch::Watch;
+use super::{Capture, Carrier, FOR_EVER, Job};
+use crate::sys::{self, Inherited, Origin, Status, Terminal};
+
+/// The exit code of a successful job whose report is lost, with `--strict`.
+const LOST: i32 = 3;
+
+/// Two wishes to end that come closer together are one: timeout(1) sends two.
+const ONE_WISH: Duration = Duration::from_millis(200);
+
+/// How much longer than a delivery's own deadline its outcome is waited for.
+const DEADLINE_SLACK: Duration = Duration::from_millis(200);
+
+/// Runs the job and gives the exit code. `open` is called on another thread.
+pub fn run(
+    job: &Job,
+    talk: Talk,
+    open: impl Fn() -> Box<dyn Carrier> + Send + Sync + 'static,
+) -> i32 {
+    confine_panics();
+    let inherited = Inherited::take();
+    let ping_timeout = job.ping_timeout.min(FOR_EVER);
+    let mut mail = Mail::start(Box::new(open), talk, Instant::now(), ping_timeout);
+    let capture = if job.no_output {
+        Capture::None
+    } else {
+        job.capture
+    };
+    let (mut output, ends) = Output::prepare(capture, &inherited);
+    // A job that may be killed with all that it started needs a process group of its own. At a
+    // terminal that group becomes the foreground one, else the job could not read or be
+    // interrupted there. Without a timeout the job stays in our group, where it would be
+    // without us.
+    let own_group = job.timeout.is_some();
+    let terminal = own_group.then(Terminal::controlling).flatten();
+    let in_front = |terminal: &&Terminal| terminal.foreground() == Some(sys::own_group());
+    let plan = Plan {
+        command: &job.command,
+        inherited: &inherited,
+        own_group,
+        terminal: terminal.as_ref().filter(in_front),
+        stdout: ends.stdout,
+        stderr: ends.stderr,
+    };
+    let started = Instant::now();
+    let spawned = spawn::spawn(&plan);
+    let handed_over = plan.terminal.filter(|_| spawned.is_err());
+    if let Some(terminal) = handed_over {
+        terminal.hand_to(sys::own_group());
+    }
+    drop(plan);
+    let (ending, measured) = match spawned {
+        Ok(pid) => {
+            sys::let_go_of_stdin_and_stdout();
+            Watch::new(job, pid, started, terminal).until_the_end()
+        }
+        Err(ending) => {
+            super::report::say(&ending.reason().unwrap_or_default());
+            let measured = Measured {
+                ended: Instant::now(),
+                duration: Duration::ZERO,
+                cpu: None,
+                max_rss_kb: None,
+            };
+            (ending, measured)
+        }
+    };
+    output.job_has_ended();
+    let code = i32::from(ending.code());
+    let mut after = After::new(&ending, measured.ended);
+    let deadline = measured.ended + ping_timeout;
+
+    if after.attend(Some(measured.ended + DRAIN), || output.is_done()) == Attended::CutShort {
+        return code;
+    }
+    let body = output.with_tail(|tail| ending.body(tail));
+    talk.tell(|| format!("the job ended: {}", ending.summary()));
+    mail.end(measured.ping(&ending, body), deadline);
+    let reported = after.attend(Some(deadline + DEADLINE_SLACK), || {
+        mail.end_outcome().is_some()
+    });
+    // What the job wrote before its end is owed to whoever reads it, however slowly.
+    if reported == Attended::CutShort
+        || after.attend(None, || output.is_done()) == Attended::CutShort
+    {
+        return code;
+    }
+    let lost = tell_of_losses(&mut mail, job, talk);
+    if job.strict && lost && code == 0 {
+        return LOST;
+    }
+    code
+}
+
+/// Says in one line what did not reach the server; gives whether the end did not.
+fn tell_of_losses(mail: &mut Mail, job: &Job, talk: Talk) -> bool {
+    match mail.end_outcome() {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => {
+            talk.warn(&format!(
+                "this run could not be reported: {}",
+                error.first_line()
+            ));
+            return true;
+        }
+        None => {
+            let budget = job.ping_timeout.as_secs_f32();
+            talk.warn(&format!(
+                "this run could not be reported: no answer within {budget} s"
+            ));
+            return true;
+        }
+    }
+    if let Some(Err(error)) = mail.start_outcome() {
+        talk.warn(&format!(
+            "the start of this run could not be reported: {}",
+            error.first_line()
+        ));
+    }
+    false
+}
+
+/// Keeps a defect on one of our own threads from ending the process, and with it the job's
+/// wrapper: the thread says where it was and stays there, and its deadline passes.
+fn confine_panics() {
+    let main = std::thread::current().id();
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().id() == main {
+            return before(info);
+        }
+        let place = info
+            .location()
+            .map(|place| format!(" at {}:{}", place.file(), place.line()));
+        super::report::say(&format!(
+            "a defect in pakyas{}; the job goes on",
+            place.unwrap_or_default()
+        ));
+        loop {
+            std::thread::park();
+        }
+    }));
+}
+
+/// Whether something came about or the wrapper was told to end first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attended {
+    /// It came about, or its time passed.
+    Done,
+    /// Someone who asked for the end asked again.
+    CutShort,
+}
+
+/// The time after the job's end, in which its report is sent.
+struct After {
+    /// When the end was asked for.
+    asked: Option<Instant>,
+}
+
+impl After {
+    fn new(ending: &Ending, ended: Instant) -> Self {
+        let asked = match ending {
+            Ending::NotStarted { .. } => false,
+            Ending::Ended {
+                status, asked_by, ..
+            } => {
+                asked_by.is_some()
+                    || matches!(status, Status::Killed { signal, .. } if signals::asks_to_end(*signal))
+            }
+        };
+        Self {
+            asked: asked.then_some(ended),
+        }
+    }
+
+    /// Attends to signals until `done` or until `until`.
+    fn attend(&mut self, until: Option<Instant>, mut done: impl FnMut() -> bool) -> Attended {
+        loop {
+            while sys::reap().is_some() {}
+            if done() || until.is_some_and(|until| Instant::now() >= until) {
+                return Attended::Done;
+            }
+            let Some(caught) = sys::wait(until) else {
+                continue;
+            };
+            if caught.signal == sys::SIGTSTP && caught.origin != Origin::Own {
+                sys::stop_with_signal(caught.signal);
+            } else if signals::asks_to_end(caught.signal) {
+                if self.asked.is_some_and(|asked| asked.elapsed() > ONE_WISH) {
+                    return Attended::CutShort;
+                }
+                self.asked.get_or_insert_with(Instant::now);
+            }
+        }
+    }
+}

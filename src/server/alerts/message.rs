@@ -1,0 +1,184 @@
+//! What an alert says, in words: the same for every channel.
+
+use super::super::engine::{Millis, Reason};
+use crate::schedule::format_duration;
+use crate::wire::Status;
+use crate::wire::webhook::{DELIVERY_MAX, Delivery};
+
+/// The alert's `type` on the wire.
+pub fn kind(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Missed { .. } => "missed",
+        Reason::NeverFinished { .. } => "never_finished",
+        Reason::Failed { .. } => "failed",
+        Reason::Overrunning { .. } => "overrunning",
+        Reason::Recovered { .. } => "recovered",
+        Reason::ReportedLate { .. } => "reported_late",
+    }
+}
+
+/// What the check is because of `reason`.
+pub fn status(reason: &Reason) -> Status {
+    match reason {
+        Reason::Missed { .. } | Reason::NeverFinished { .. } | Reason::Failed { .. } => {
+            Status::Down
+        }
+        Reason::Overrunning { .. } => Status::Overrunning,
+        Reason::Recovered { .. } | Reason::ReportedLate { .. } => Status::Up,
+    }
+}
+
+/// One sentence for people: which check, and what about it.
+pub fn sentence(name: &str, reason: &Reason, at: Millis) -> String {
+    match reason {
+        Reason::Missed {
+            expected,
+            count: 0 | 1,
+        } => format!(
+            "{name} is down: it was expected at {} and has not reported",
+            utc(*expected)
+        ),
+        Reason::Missed { expected, count } => format!(
+            "{name} is down: {count} expected runs in a row have not reported, the first at {}",
+            utc(*expected)
+        ),
+        Reason::NeverFinished { started } => format!(
+            "{name} is down: it started at {} and never finished",
+            utc(*started)
+        ),
+        Reason::Failed { exit_code, count } => {
+            let code = exit_code.map_or(String::new(), |code| format!(" with exit code {code}"));
+            match count {
+                0 | 1 => format!("{name} failed{code}"),
+                _ => format!("{name} failed{code}, {count} times in a row"),
+            }
+        }
+        Reason::Overrunning { started } => format!(
+            "{name} is overrunning: it has been running for {}, since {}",
+            span(at - started),
+            utc(*started)
+        ),
+        Reason::Recovered { down_for } => {
+            format!("{name} is up again after {}", span(*down_for))
+        }
+        Reason::ReportedLate { succeeded, by } => format!(
+            "{name} is up: it succeeded at {}, which was reported late, by {}",
+            utc(*succeeded),
+            span(*by)
+        ),
+    }
+}
+
+/// What the failed run printed, as text.
+pub fn output(reason: &Reason, body: Option<&[u8]>) -> Option<String> {
+    match reason {
+        Reason::Failed { .. } => body.map(|body| String::from_utf8_lossy(body).into_owned()),
+        _ => None,
+    }
+}
+
+/// The delivery as JSON of at most [`DELIVERY_MAX`] bytes: what is too long is cut from the
+/// front of the output, whose end says most.
+pub fn fit(mut delivery: Delivery) -> String {
+    loop {
+        let json = serde_json::to_string(&delivery).unwrap_or_default();
+        let Some(output) = delivery.alert.output.take() else {
+            return json;
+        };
+        if json.len() <= DELIVERY_MAX {
+            return json;
+        }
+        let cut = output.len() / 4 + 1;
+        delivery.alert.output = (cut..output.len())
+            .find(|&cut| output.is_char_boundary(cut))
+            .map(|cut| output[cut..].to_owned());
+    }
+}
+
+fn utc(at: Millis) -> String {
+    let second = jiff::Timestamp::from_second(at.div_euclid(1000)).unwrap_or_default();
+    second.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn span(millis: Millis) -> String {
+    format_duration(millis.max(0).unsigned_abs().div_ceil(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::webhook::{Alert, CheckRef, Event, NamedRef};
+    use uuid::Uuid;
+
+    #[test]
+    fn each_reason_is_told_in_one_sentence() {
+        let at = 1_700_000_000_000;
+        for (reason, words) in [
+            (
+                Reason::Missed {
+                    expected: at,
+                    count: 1,
+                },
+                "Backup is down: it was expected at 2023-11-14 22:13:20 UTC and has not reported",
+            ),
+            (
+                Reason::Failed {
+                    exit_code: Some(2),
+                    count: 1,
+                },
+                "Backup failed with exit code 2",
+            ),
+            (
+                Reason::Failed {
+                    exit_code: None,
+                    count: 3,
+                },
+                "Backup failed, 3 times in a row",
+            ),
+            (
+                Reason::ReportedLate {
+                    succeeded: at,
+                    by: 3_600_000,
+                },
+                "Backup is up: it succeeded at 2023-11-14 22:13:20 UTC, which was reported late, by 1h",
+            ),
+            (
+                Reason::Recovered { down_for: 61_001 },
+                "Backup is up again after 1m 2s",
+            ),
+        ] {
+            assert_eq!(sentence("Backup", &reason, at), words);
+        }
+    }
+
+    #[test]
+    fn an_output_that_would_make_a_delivery_too_large_loses_its_beginning() {
+        let named = || NamedRef {
+            id: Uuid::nil(),
+            name: "n".to_owned(),
+        };
+        let output = "\u{1}".repeat(20_000) + "the end";
+        let json = fit(Delivery {
+            event: Event::Failed,
+            check: CheckRef {
+                id: Uuid::nil(),
+                name: "n".to_owned(),
+                slug: "n".to_owned(),
+                status: Status::Down,
+                ping_url: String::new(),
+            },
+            project: named(),
+            organization: named(),
+            alert: Alert {
+                id: Uuid::nil(),
+                kind: "failed".to_owned(),
+                message: String::new(),
+                triggered_at: jiff::Timestamp::UNIX_EPOCH,
+                output: Some(output),
+            },
+            timestamp: jiff::Timestamp::UNIX_EPOCH,
+        });
+        assert!(json.len() <= DELIVERY_MAX, "{}", json.len());
+        assert!(json.contains("the end"));
+    }
+}

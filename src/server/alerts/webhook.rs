@@ -1,0 +1,107 @@
+//! The webhook channel: a signed JSON `POST`.
+
+use std::time::Duration;
+
+use ring::hmac;
+
+use super::{Answer, Verdict};
+use crate::VERSION;
+use crate::wire::header;
+
+/// How long a target may take in all (API.md).
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How much of what a target says is read, bytes.
+const ANSWER_MAX: u64 = 4096;
+
+/// The client for all deliveries. It follows no redirect: where alerts go is for the owner of
+/// the channel to say, not for a server on the way.
+pub fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_global(Some(PATIENCE))
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .user_agent(format!("pakyas-server/{VERSION}"))
+        .build()
+        .new_agent()
+}
+
+/// Posts `payload`, a JSON document, to `target`, signed where there is a `secret`.
+pub fn send(agent: &ureq::Agent, target: &str, secret: Option<&str>, payload: &str) -> Answer {
+    let mut request = agent.post(target).content_type("application/json");
+    if let Some(secret) = secret {
+        request = request.header(header::SIGNATURE, signature(secret, payload));
+    }
+    match request.send(payload) {
+        Ok(mut response) => {
+            let status = response.status().as_u16();
+            let said = response
+                .body_mut()
+                .with_config()
+                .limit(ANSWER_MAX)
+                .lossy_utf8(true)
+                .read_to_string()
+                .unwrap_or_default();
+            Answer {
+                verdict: verdict(status),
+                status: Some(status),
+                text: said.chars().take(1000).collect(),
+            }
+        }
+        Err(error) => Answer {
+            verdict: Verdict::TryAgain,
+            status: None,
+            text: error.to_string(),
+        },
+    }
+}
+
+/// What a status means for the delivery (API.md): 4xx is final but for two that ask for patience.
+fn verdict(status: u16) -> Verdict {
+    match status {
+        200..=299 => Verdict::Delivered,
+        408 | 429 => Verdict::TryAgain,
+        400..=499 => Verdict::GiveUp,
+        _ => Verdict::TryAgain,
+    }
+}
+
+/// `sha256=` and the HMAC-SHA256 of the body in hex.
+fn signature(secret: &str, body: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let mut text = String::from("sha256=");
+    for byte in hmac::sign(&key, body.as_bytes()).as_ref() {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_that_of_rfc_4231() {
+        // RFC 4231, test case 2.
+        assert_eq!(
+            signature("Jefe", "what do ya want for nothing?"),
+            "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+
+    #[test]
+    fn only_a_refusal_by_the_target_is_final() {
+        for (status, expected) in [
+            (200, Verdict::Delivered),
+            (204, Verdict::Delivered),
+            (302, Verdict::TryAgain),
+            (404, Verdict::GiveUp),
+            (408, Verdict::TryAgain),
+            (429, Verdict::TryAgain),
+            (503, Verdict::TryAgain),
+        ] {
+            assert_eq!(verdict(status), expected, "{status}");
+        }
+    }
+}

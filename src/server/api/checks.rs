@@ -1,0 +1,150 @@
+//! Checks: created, listed, shown.
+
+use ureq_proto::http::StatusCode;
+use uuid::Uuid;
+
+use super::{Answer, ApiError, App, description, id, id_parameter, json, name, own_org};
+use crate::schedule::{MAX_SECONDS, MIN_PERIOD_SECONDS};
+use crate::server::clock;
+use crate::server::http::{Request, Response};
+use crate::server::store::accounts::Caller;
+use crate::server::store::checks::{self, Settled, Which};
+use crate::server::store::projects;
+use crate::wire::check::{THRESHOLD_MAX, default_grace_seconds, is_slug};
+use crate::wire::{Check, NewCheck};
+
+/// The most tags that a check may have, and the most characters in one.
+const TAGS_MAX: usize = 20;
+const TAG_LENGTH_MAX: usize = 50;
+
+pub(super) fn list(app: &App, caller: &Caller, request: &Request) -> Answer {
+    own_org(caller, id_parameter(request, "org_id")?)?;
+    let which = match id_parameter(request, "project_id")? {
+        Some(project) => {
+            own_project(app, caller, project)?;
+            Which::OfProject(project)
+        }
+        None => Which::All,
+    };
+    Ok(Response::json(StatusCode::OK, &find(app, caller, &which)?))
+}
+
+pub(super) fn get(app: &App, caller: &Caller, check: &str) -> Answer {
+    let check = find_one(app, caller, id(check, "check")?)?;
+    Ok(Response::json(StatusCode::OK, &check))
+}
+
+pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
+    let new = settle(json(request)?)?;
+    own_project(app, caller, new.project_id)?;
+    let org_id = caller.org_id;
+    let id = app
+        .store
+        .write(move |desk| checks::create(desk, org_id, &new))?;
+    let check = find_one(app, caller, id)?;
+    Ok(Response::json(StatusCode::CREATED, &check))
+}
+
+fn find(app: &App, caller: &Caller, which: &Which) -> Result<Vec<Check>, ApiError> {
+    Ok(app.store.read(|connection| {
+        checks::list(
+            connection,
+            caller.org_id,
+            which,
+            &app.public_url,
+            clock::now(),
+        )
+    })?)
+}
+
+fn find_one(app: &App, caller: &Caller, id: Uuid) -> Result<Check, ApiError> {
+    find(app, caller, &Which::Id(id))?
+        .pop()
+        .ok_or_else(|| ApiError::not_found("There is no check with this id"))
+}
+
+fn own_project(app: &App, caller: &Caller, project: Uuid) -> Result<(), ApiError> {
+    app.store
+        .read(|connection| projects::get(connection, caller.org_id, project))?
+        .map(|_| ())
+        .ok_or_else(|| ApiError::not_found("There is no project with this id"))
+}
+
+/// Holds what is asked for against API.md's limits, and fills in what is not said.
+fn settle(new: NewCheck) -> Result<Settled, ApiError> {
+    if !is_slug(&new.slug) {
+        return Err(ApiError::field(
+            "slug",
+            "The slug must have 1 to 100 characters out of a-z, 0-9 and '-'",
+        ));
+    }
+    if new.cron_expression.is_some_and(|cron| !cron.is_empty()) {
+        return Err(ApiError::field(
+            "cron_expression",
+            "This server does not know cron schedules yet; give period_seconds",
+        ));
+    }
+    let period = seconds(
+        "period_seconds",
+        new.period_seconds.ok_or_else(|| {
+            ApiError::field(
+                "period_seconds",
+                "Give period_seconds: how often the job runs",
+            )
+        })?,
+        MIN_PERIOD_SECONDS,
+    )?;
+    let grace = new
+        .missing_after_seconds
+        .or(new.grace_seconds)
+        .unwrap_or_else(|| default_grace_seconds(period.unsigned_abs()));
+    let threshold = |field, value: Option<u32>| match value.unwrap_or(1) {
+        value if (1..=THRESHOLD_MAX).contains(&value) => Ok(value),
+        _ => Err(ApiError::field(field, "A threshold must be 1 to 100")),
+    };
+    let tags_ok = new.tags.len() <= TAGS_MAX
+        && new
+            .tags
+            .iter()
+            .all(|tag| (1..=TAG_LENGTH_MAX).contains(&tag.chars().count()));
+    if !tags_ok {
+        return Err(ApiError::field(
+            "tags",
+            "A check may have up to 20 tags of 1 to 50 characters each",
+        ));
+    }
+    Ok(Settled {
+        project_id: new.project_id,
+        name: name(&new.name)?,
+        slug: new.slug,
+        description: description(new.description)?,
+        tags: new.tags,
+        period,
+        grace: seconds("grace_seconds", grace, 0)?,
+        max_runtime: new
+            .max_runtime_seconds
+            .map(|max| seconds("max_runtime_seconds", max, 1))
+            .transpose()?,
+        miss_threshold: threshold(
+            "alert_after_miss_pings",
+            new.alert_after_miss_pings.or(new.missed_before_alert),
+        )?,
+        fail_threshold: threshold(
+            "alert_after_fail_pings",
+            new.alert_after_fail_pings.or(new.alert_after_failures),
+        )?,
+    })
+}
+
+/// A duration between `least` seconds and 366 days.
+fn seconds(field: &str, value: u64, least: u64) -> Result<i64, ApiError> {
+    i64::try_from(value)
+        .ok()
+        .filter(|_| (least..=MAX_SECONDS).contains(&value))
+        .ok_or_else(|| {
+            ApiError::field(
+                field,
+                &format!("'{field}' must be {least} to {MAX_SECONDS} seconds (366 days)"),
+            )
+        })
+}

@@ -1,0 +1,147 @@
+//! Pings: taken without a key, since the public id is the secret; and their history.
+
+use ureq_proto::http::{Method, StatusCode};
+
+use super::{Answer, ApiError, App, id};
+use crate::server::clock;
+use crate::server::http::{Request, Response};
+use crate::server::store::accounts::Caller;
+use crate::server::store::pings::{self, Incoming};
+use crate::server::store::{StoreError, checks};
+use crate::wire::ping::Signal;
+use crate::wire::{self, MAX_AGE_MS, RUN_ID_MAX};
+
+/// The longest `Idempotency-Key`, characters.
+const KEY_MAX: usize = 200;
+
+/// How much of a `User-Agent` is kept, characters.
+const USER_AGENT_MAX: usize = 200;
+
+/// How many pings a page of the history has: what is not said, and at most.
+const PAGE: u32 = 50;
+const PAGE_MAX: u32 = 1000;
+
+/// Takes a ping; answers once it is on disk.
+pub(super) fn take(app: &App, request: &Request, path: &[&str]) -> Answer {
+    let unknown = || ApiError::not_found("There is no check with this id; is the ping URL right?");
+    let (public_id, suffix) = match path {
+        [public_id] => (public_id, ""),
+        [public_id, suffix] => (public_id, *suffix),
+        _ => return Err(unknown()),
+    };
+    let row = public_id
+        .parse()
+        .ok()
+        .and_then(|id| app.store.check_row(id))
+        .ok_or_else(unknown)?;
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT];
+    if !known.contains(&request.method) {
+        return Err(ApiError::method("GET, HEAD, POST, PUT"));
+    }
+    let signal = Signal::from_segment(suffix).ok_or_else(|| {
+        bad("The ping URL must end in /start, /fail, /log, an exit code of 0 to 255, or nothing")
+    })?;
+    let ping = incoming(request, signal)?;
+    app.store.write(move |desk| pings::take(desk, row, &ping))?;
+    Ok(Response::text(StatusCode::OK, "OK")
+        .with(wire::header::BODY_LIMIT, wire::OUTPUT_LIMIT.to_string()))
+}
+
+fn bad(sentence: &str) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, sentence)
+}
+
+/// Reads the headers; what is malformed is refused, so that its sender learns of it.
+fn incoming(request: &Request, signal: Signal) -> Result<Incoming, ApiError> {
+    let run_id = request
+        .header(wire::header::RUN)
+        .map(str::to_owned)
+        .or_else(|| request.parameter("rid"))
+        .filter(|run| !run.is_empty());
+    let printable = |text: &str| !text.chars().any(char::is_control);
+    if let Some(run) = &run_id
+        && (run.chars().count() > RUN_ID_MAX || !printable(run))
+    {
+        return Err(bad("A run id may have up to 100 printable characters"));
+    }
+    let idempotency_key = request
+        .header(wire::header::IDEMPOTENCY_KEY)
+        .map(str::to_owned);
+    if let Some(key) = &idempotency_key
+        && (key.is_empty() || key.len() > KEY_MAX)
+    {
+        return Err(bad("An Idempotency-Key must have 1 to 200 characters"));
+    }
+    let age = number(request, wire::header::AGE)?.unwrap_or(0);
+    if age.unsigned_abs() > MAX_AGE_MS {
+        return Err(bad(
+            "X-Pakyas-Age is over 7 days; that is too late to report",
+        ));
+    }
+    Ok(Incoming {
+        signal,
+        received_at: clock::now(),
+        age,
+        idempotency_key,
+        run_id,
+        duration: number(request, wire::header::DURATION)?,
+        cpu_ms: number(request, wire::header::CPU_MS)?,
+        max_rss_kb: number(request, wire::header::MAX_RSS_KB)?,
+        source_ip: request.peer.to_canonical().to_string(),
+        user_agent: request
+            .header("user-agent")
+            .map(|agent| agent.chars().take(USER_AGENT_MAX).collect()),
+        body: request.body.clone(),
+    })
+}
+
+/// A header that is a whole number, not below zero, where it is given.
+fn number(request: &Request, name: &'static str) -> Result<Option<i64>, ApiError> {
+    if !request.headers.contains_key(name) {
+        return Ok(None);
+    }
+    request
+        .header(name)
+        .filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
+        .and_then(|text| text.parse().ok())
+        .map(Some)
+        .ok_or_else(|| bad(&format!("The header {name} must be a whole number")))
+}
+
+/// `GET /checks/{id}/pings`.
+pub(super) fn history(app: &App, caller: &Caller, check: &str, request: &Request) -> Answer {
+    let limit = match request.parameter("limit") {
+        None => PAGE,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=PAGE_MAX).contains(limit))
+            .ok_or_else(|| bad("'limit' must be 1 to 1000"))?,
+    };
+    let before = super::id_parameter(request, "before")?;
+    let row = check_row(app, caller, check)?;
+    let page = app
+        .store
+        .read(|connection| pings::list(connection, row, limit, before))?;
+    Ok(Response::json(StatusCode::OK, &page))
+}
+
+/// `GET /checks/{id}/pings/{ping_id}/body`.
+pub(super) fn output(app: &App, caller: &Caller, check: &str, ping: &str) -> Answer {
+    let row = check_row(app, caller, check)?;
+    let ping = id(ping, "ping")?;
+    let body = app
+        .store
+        .read(|connection| pings::body(connection, row, ping))?
+        .ok_or_else(|| ApiError::not_found("There is no output with this ping"))?;
+    // What a job prints is shown as text and never run as a page.
+    Ok(Response::text(StatusCode::OK, body).with("x-content-type-options", "nosniff"))
+}
+
+fn check_row(app: &App, caller: &Caller, check: &str) -> Result<i64, ApiError> {
+    let check = id(check, "check")?;
+    let row = app.store.read(|connection| -> Result<_, StoreError> {
+        checks::row_of(connection, caller.org_id, check)
+    })?;
+    row.ok_or_else(|| ApiError::not_found("There is no check with this id"))
+}

@@ -1,0 +1,45 @@
+//! What time alone will do to a check next, and when.
+
+use super::{Millis, Rules, State};
+use crate::wire::Status;
+
+/// What becomes due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The expected time is reached.
+    Late,
+    /// Grace is over, or a further expected ping is missing.
+    Missed { expected: Millis },
+    /// An open run, by its place in the state, reaches its limit.
+    RunLimit { index: usize },
+}
+
+/// The next deadline of `state`, or none where only a ping can change it.
+pub(super) fn next(rules: &Rules, state: &State) -> Option<(Millis, Due)> {
+    let run = state
+        .runs
+        .iter()
+        .enumerate()
+        .filter(|(_, run)| !run.overdue)
+        .map(|(index, run)| (rules.run_limit(run.started), Due::RunLimit { index }))
+        .min_by_key(|(at, _)| *at);
+    // While a run is within its limit the check is neither late nor down.
+    run.or_else(|| silence(rules, state))
+}
+
+fn silence(rules: &Rules, state: &State) -> Option<(Millis, Due)> {
+    let expected = state.expected?;
+    let missed = |count: u32| {
+        let at = expected
+            .saturating_add(rules.grace)
+            .saturating_add(rules.period.saturating_mul(Millis::from(count) - 1));
+        (at, Due::Missed { expected })
+    };
+    match state.status {
+        Status::Up => Some((expected, Due::Late)),
+        Status::Late => Some(missed(1)),
+        // Down and told: only a ping changes that. Down and not told: the miss that tells.
+        Status::Down if state.alerted != Some(Status::Down) => Some(missed(rules.miss_threshold)),
+        Status::Down | Status::New | Status::Overrunning | Status::Paused => None,
+    }
+}

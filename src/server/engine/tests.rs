@@ -1,0 +1,422 @@
+//! The engine's promises, one a test, and its laws for any sequence of events.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const MINUTE: Millis = 60_000;
+
+fn rules() -> Rules {
+    Rules {
+        period: 60 * MINUTE,
+        grace: 5 * MINUTE,
+        max_runtime: None,
+        miss_threshold: 1,
+        fail_threshold: 1,
+    }
+}
+
+/// A check and what happened to it; time is minutes.
+struct Trial {
+    rules: Rules,
+    state: State,
+    alerts: Vec<(webhook::Event, Millis)>,
+}
+
+impl Trial {
+    fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            state: State::new(0),
+            alerts: Vec::new(),
+        }
+    }
+
+    fn event(&mut self, event: &Event, now: Millis) {
+        let (state, effects) = step(&self.rules, &self.state, event, now);
+        self.state = state;
+        for effect in effects {
+            if let Effect::Alert { reason, at } = effect {
+                self.alerts.push((reason.event(), at / MINUTE));
+            }
+        }
+    }
+
+    fn ping(&mut self, kind: Kind, run: Option<&str>, minute: Millis) -> Status {
+        self.ping_late(kind, run, minute, minute)
+    }
+
+    fn ping_late(&mut self, kind: Kind, run: Option<&str>, at: Millis, arrives: Millis) -> Status {
+        let signal = Signal {
+            kind,
+            at: at * MINUTE,
+            run_id: run.map(str::to_owned),
+            duration: None,
+            exit_code: None,
+        };
+        self.event(&Event::Signal(signal), arrives * MINUTE);
+        self.state.status
+    }
+
+    fn at(&mut self, minute: Millis) -> Status {
+        self.event(&Event::TimePassed, minute * MINUTE);
+        self.state.status
+    }
+}
+
+#[test]
+fn a_new_check_expects_nothing() {
+    let mut trial = Trial::new(rules());
+    assert_eq!(trial.at(1_000_000), Status::New);
+    assert_eq!(next_deadline(&trial.rules, &trial.state), None);
+    assert!(trial.alerts.is_empty());
+}
+
+#[test]
+fn silence_makes_it_late_then_down_with_one_alert() {
+    let mut trial = Trial::new(rules());
+    assert_eq!(trial.ping(Kind::Success, None, 0), Status::Up);
+    assert_eq!(trial.at(59), Status::Up);
+    assert_eq!(trial.at(60), Status::Late);
+    assert_eq!(trial.at(64), Status::Late);
+    assert_eq!(trial.at(65), Status::Down);
+    assert_eq!(trial.at(100_000), Status::Down);
+    assert_eq!(trial.alerts, [(webhook::Event::Down, 65)]);
+    assert_eq!(trial.state.since, 65 * MINUTE);
+}
+
+#[test]
+fn a_ping_within_grace_brings_it_back_without_an_alert() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 0);
+    assert_eq!(trial.at(62), Status::Late);
+    assert_eq!(trial.ping(Kind::Success, None, 63), Status::Up);
+    assert_eq!(trial.at(122), Status::Up);
+    assert!(trial.alerts.is_empty());
+}
+
+#[test]
+fn a_failure_alerts_at_once_and_a_success_recovers() {
+    let mut trial = Trial::new(rules());
+    assert_eq!(trial.ping(Kind::Fail, None, 1), Status::Down);
+    assert_eq!(trial.ping(Kind::Fail, None, 2), Status::Down);
+    assert_eq!(trial.ping(Kind::Success, None, 3), Status::Up);
+    assert_eq!(
+        trial.alerts,
+        [(webhook::Event::Failed, 1), (webhook::Event::Up, 3)]
+    );
+}
+
+#[test]
+fn a_deadline_that_passed_unseen_is_told_before_the_ping_that_ends_it() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 0);
+    assert_eq!(trial.ping(Kind::Success, None, 70), Status::Up);
+    assert_eq!(
+        trial.alerts,
+        [(webhook::Event::Down, 65), (webhook::Event::Up, 70)]
+    );
+}
+
+#[test]
+fn misses_and_failures_below_their_thresholds_are_not_told() {
+    let mut trial = Trial::new(Rules {
+        miss_threshold: 3,
+        fail_threshold: 2,
+        ..rules()
+    });
+    trial.ping(Kind::Success, None, 0);
+    assert_eq!(trial.at(130), Status::Down);
+    assert_eq!(trial.state.misses(&trial.rules, 130 * MINUTE), 2);
+    assert!(trial.alerts.is_empty());
+    assert_eq!(trial.ping(Kind::Success, None, 131), Status::Up);
+    assert!(
+        trial.alerts.is_empty(),
+        "nothing told, nothing to take back"
+    );
+    trial.ping(Kind::Fail, None, 140);
+    assert!(trial.alerts.is_empty());
+    trial.ping(Kind::Fail, None, 150);
+    assert_eq!(trial.alerts, [(webhook::Event::Failed, 150)]);
+}
+
+#[test]
+fn the_third_miss_in_a_row_alerts_where_three_are_asked_for() {
+    let mut trial = Trial::new(Rules {
+        miss_threshold: 3,
+        ..rules()
+    });
+    trial.ping(Kind::Success, None, 0);
+    trial.at(10_000);
+    assert_eq!(trial.alerts, [(webhook::Event::Down, 185)]);
+}
+
+#[test]
+fn a_run_within_its_limit_is_neither_late_nor_down() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 0);
+    trial.ping(Kind::Start, Some("a"), 59);
+    assert_eq!(trial.at(110), Status::Up);
+    assert_eq!(trial.ping(Kind::Success, Some("a"), 115), Status::Up);
+    assert_eq!(trial.state.last_duration, Some(56 * MINUTE));
+    assert!(trial.alerts.is_empty());
+}
+
+#[test]
+fn a_start_while_late_is_no_longer_late() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 0);
+    assert_eq!(trial.at(61), Status::Late);
+    assert_eq!(trial.ping(Kind::Start, None, 62), Status::Up);
+}
+
+#[test]
+fn a_run_that_never_finishes_is_down_with_an_alert() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Start, Some("a"), 0);
+    assert_eq!(trial.at(64), Status::New);
+    assert_eq!(trial.at(65), Status::Down);
+    assert_eq!(trial.ping(Kind::Success, Some("b"), 70), Status::Up);
+    assert!(trial.state.runs.is_empty(), "the lost run is given up");
+    assert_eq!(
+        trial.alerts,
+        [(webhook::Event::Down, 65), (webhook::Event::Up, 70)]
+    );
+}
+
+#[test]
+fn a_run_past_its_max_runtime_is_overrunning_and_its_end_recovers() {
+    let mut trial = Trial::new(Rules {
+        max_runtime: Some(10 * MINUTE),
+        ..rules()
+    });
+    trial.ping(Kind::Start, Some("a"), 0);
+    assert_eq!(trial.at(10), Status::Overrunning);
+    assert_eq!(trial.ping(Kind::Success, Some("a"), 30), Status::Up);
+    assert_eq!(
+        trial.alerts,
+        [(webhook::Event::RunningLong, 10), (webhook::Event::Up, 30)]
+    );
+}
+
+#[test]
+fn an_overrunning_run_that_fails_is_told_as_failed_too() {
+    let mut trial = Trial::new(Rules {
+        max_runtime: Some(10 * MINUTE),
+        ..rules()
+    });
+    trial.ping(Kind::Start, Some("a"), 0);
+    assert_eq!(trial.ping(Kind::Fail, Some("a"), 30), Status::Down);
+    assert_eq!(
+        trial.alerts,
+        [
+            (webhook::Event::RunningLong, 10),
+            (webhook::Event::Failed, 30)
+        ]
+    );
+}
+
+#[test]
+fn runs_are_paired_by_id_and_several_may_be_open() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Start, Some("a"), 0);
+    trial.ping(Kind::Start, Some("b"), 10);
+    trial.ping(Kind::Success, Some("a"), 20);
+    assert_eq!(trial.state.runs.len(), 1);
+    assert_eq!(trial.state.last_duration, Some(20 * MINUTE));
+    trial.ping(Kind::Success, Some("b"), 25);
+    assert_eq!(trial.state.last_duration, Some(15 * MINUTE));
+    assert!(trial.state.runs.is_empty());
+}
+
+#[test]
+fn a_start_that_arrives_after_its_end_does_not_open_the_run_again() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, Some("a"), 10);
+    trial.ping_late(Kind::Start, Some("a"), 5, 11);
+    assert!(trial.state.runs.is_empty());
+    assert_eq!(trial.at(69), Status::Up);
+}
+
+#[test]
+fn a_success_reported_late_but_inside_its_window_ends_a_false_down() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 0);
+    assert_eq!(trial.at(70), Status::Down);
+    assert_eq!(trial.ping_late(Kind::Success, None, 58, 80), Status::Up);
+    assert_eq!(trial.state.expected, Some(118 * MINUTE));
+    assert_eq!(trial.alerts.last().map(|a| a.0), Some(webhook::Event::Up));
+}
+
+#[test]
+fn a_success_reported_too_late_to_matter_changes_nothing() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 0);
+    assert_eq!(trial.at(1_000), Status::Down);
+    assert_eq!(
+        trial.ping_late(Kind::Success, None, 60, 1_001),
+        Status::Down
+    );
+    assert_eq!(trial.alerts.len(), 1);
+}
+
+#[test]
+fn a_failure_older_than_the_newest_success_is_history_only() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 10);
+    assert_eq!(trial.ping_late(Kind::Fail, None, 5, 20), Status::Up);
+    assert!(trial.alerts.is_empty());
+}
+
+#[test]
+fn a_log_changes_no_state() {
+    let mut trial = Trial::new(rules());
+    let before = trial.state.clone();
+    trial.ping(Kind::Log, None, 5);
+    assert_eq!(trial.state, before);
+}
+
+fn any_event() -> impl Strategy<Value = (Millis, Event)> {
+    let kind = prop_oneof![
+        Just(Kind::Success),
+        Just(Kind::Start),
+        Just(Kind::Fail),
+        Just(Kind::Log)
+    ];
+    let signal = (kind, 0..40_i64, prop::option::of(0..4_u8));
+    (0..90_i64, prop::option::weighted(0.8, signal)).prop_map(|(pause, signal)| {
+        let event = signal.map_or(Event::TimePassed, |(kind, age, run)| {
+            Event::Signal(Signal {
+                kind,
+                // The age: made absolute once the time of arrival is known.
+                at: age,
+                run_id: run.map(|run| run.to_string()),
+                duration: None,
+                exit_code: None,
+            })
+        });
+        (pause, event)
+    })
+}
+
+fn any_rules() -> impl Strategy<Value = Rules> {
+    (
+        1..60_i64,
+        0..30_i64,
+        prop::option::of(1..90_i64),
+        1..4_u32,
+        1..4_u32,
+    )
+        .prop_map(
+            |(period, grace, max, miss_threshold, fail_threshold)| Rules {
+                period: period * MINUTE,
+                grace: grace * MINUTE,
+                max_runtime: max.map(|max| max * MINUTE),
+                miss_threshold,
+                fail_threshold,
+            },
+        )
+}
+
+/// Runs `script`; `tick` is how often time alone is reported between the events, in minutes.
+fn play(rules: &Rules, script: &[(Millis, Event)], tick: Option<Millis>) -> (State, Vec<Effect>) {
+    let (mut state, mut effects, mut now) = (State::new(0), Vec::new(), 0);
+    let mut take = |state: &mut State, event: &Event, now| {
+        let (next, mut new) = step(rules, state, event, now);
+        *state = next;
+        effects.append(&mut new);
+    };
+    for (pause, event) in script {
+        let arrives = now + pause * MINUTE;
+        if let Some(tick) = tick {
+            let mut at = now;
+            while at < arrives {
+                take(&mut state, &Event::TimePassed, at);
+                at += tick * MINUTE;
+            }
+        }
+        now = arrives;
+        let event = match event {
+            Event::Signal(signal) => Event::Signal(Signal {
+                at: now - signal.at * MINUTE,
+                ..signal.clone()
+            }),
+            Event::TimePassed => Event::TimePassed,
+        };
+        take(&mut state, &event, now);
+    }
+    take(&mut state, &Event::TimePassed, now);
+    (state, effects)
+}
+
+proptest! {
+    /// Whether the deadlines are acted upon one by one or all at once when a ping arrives must
+    /// make no difference; pings that come on time only, since a late one finds more decided.
+    #[test]
+    fn how_often_time_is_reported_changes_nothing(
+        rules in any_rules(),
+        script in prop::collection::vec(any_event(), 0..30),
+        tick in 1..50_i64,
+    ) {
+        let script: Vec<_> = script.into_iter().map(|(pause, event)| (pause, match event {
+            Event::Signal(signal) => Event::Signal(Signal { at: 0, ..signal }),
+            Event::TimePassed => Event::TimePassed,
+        })).collect();
+        prop_assert_eq!(play(&rules, &script, None), play(&rules, &script, Some(tick)));
+    }
+
+    /// One transition, one alert: trouble is told once until it changes or ends, and an end
+    /// is told only of trouble that was.
+    #[test]
+    fn alerts_are_never_double_and_recoveries_never_unfounded(
+        rules in any_rules(),
+        script in prop::collection::vec(any_event(), 0..60),
+    ) {
+        let (_, effects) = play(&rules, &script, Some(7));
+        let mut told = None;
+        let mut status = Status::New;
+        for effect in effects {
+            match effect {
+                Effect::Changed { from, to, .. } => {
+                    prop_assert_eq!(from, status);
+                    prop_assert_ne!(from, to);
+                    status = to;
+                }
+                Effect::Finished { .. } => {}
+                Effect::Alert { reason, .. } => match reason.event() {
+                    webhook::Event::Up => {
+                        prop_assert!(told.is_some());
+                        prop_assert_eq!(status, Status::Up);
+                        told = None;
+                    }
+                    webhook::Event::RunningLong => {
+                        prop_assert!(told.is_none());
+                        prop_assert_eq!(status, Status::Overrunning);
+                        told = Some(status);
+                    }
+                    _ => {
+                        prop_assert_ne!(told, Some(Status::Down));
+                        prop_assert_eq!(status, Status::Down);
+                        told = Some(Status::Down);
+                    }
+                },
+            }
+        }
+    }
+
+    /// A sleeper that wakes at the deadline finds something to do there, and nothing before.
+    #[test]
+    fn a_deadline_is_neither_early_nor_forgotten(
+        rules in any_rules(),
+        script in prop::collection::vec(any_event(), 1..30),
+    ) {
+        let (state, _) = play(&rules, &script, None);
+        if let Some(at) = next_deadline(&rules, &state) {
+            let (before, effects) = step(&rules, &state, &Event::TimePassed, at - 1);
+            prop_assert!(effects.is_empty());
+            prop_assert_eq!(&before, &state);
+            let (after, _) = step(&rules, &state, &Event::TimePassed, at);
+            prop_assert_ne!(&after, &state);
+        }
+    }
+}

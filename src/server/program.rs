@@ -1,0 +1,202 @@
+//! pakyas-server from its command line to its exit code.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::Argon2;
+use argon2::password_hash::PasswordHasher;
+
+use super::alerts::Notifier;
+use super::alerts::dispatch::Dispatcher;
+use super::api::App;
+use super::args::{self, Exit, Init, Mode, Serve};
+use super::bell::Bell;
+use super::http::{Limits, Listener};
+use super::store::Store;
+use super::store::accounts::{self, Created, FirstOrganization};
+use crate::VERSION;
+use crate::secret::Secret;
+use crate::sys::{self, SIGINT, SIGTERM};
+
+/// What the first organization is called when nobody says.
+const DEFAULT_ORG: &str = "My Organization";
+const DEFAULT_PROJECT: &str = "Production";
+const DEFAULT_EMAIL: &str = "admin@localhost";
+
+/// How long requests that were read may take to be answered once the server ends.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs the program with these arguments (without its name) and gives its exit code:
+/// 0 done, 1 it could not do it, 2 usage.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> i32 {
+    let result = match args::parse(arguments) {
+        Ok(Mode::Version) => print(&format!("pakyas-server {VERSION}\n")),
+        Ok(Mode::Serve(options)) => serve(&options),
+        Ok(Mode::Init(options)) => init(options),
+        Err(Exit::Help(text)) => print(&text),
+        Err(Exit::Usage(text)) => {
+            eprintln!("pakyas-server: {text}\nRun pakyas-server --help for the options.");
+            return 2;
+        }
+    };
+    match result {
+        Ok(()) => 0,
+        Err(sentence) => {
+            eprintln!("pakyas-server: {sentence}");
+            1
+        }
+    }
+}
+
+/// Writes to stdout; a reader that has left is no reason to complain.
+fn print(text: &str) -> Result<(), String> {
+    let mut stdout = std::io::stdout();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("can't write to stdout: {error}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn init(options: Init) -> Result<(), String> {
+    let password_hash = options
+        .password_file
+        .as_deref()
+        .map(|path| hash(&Secret::from_file(path)?))
+        .transpose()?;
+    let store = Store::open(&options.data_dir, "", Bell::default()).map_err(|e| e.to_string())?;
+    let initialised = store
+        .read(accounts::any_organization)
+        .map_err(|e| e.to_string())?;
+    if initialised {
+        return Err(format!(
+            "the data directory {} has an organization already; nothing was changed",
+            options.data_dir.display()
+        ));
+    }
+    let first = FirstOrganization {
+        org: options.org,
+        project: options.project,
+        email: options.email,
+        password_hash,
+    };
+    let created = create(&store, first)?;
+    store.close();
+    let Created {
+        org_id,
+        project_id,
+        api_key,
+    } = created;
+    print(&if options.json {
+        let json = serde_json::json!({
+            "org_id": org_id,
+            "project_id": project_id,
+            "api_key": api_key,
+        });
+        format!("{json}\n")
+    } else {
+        format!(
+            "Organization: {org_id}\nProject: {project_id}\nAPI key: {api_key}\n\
+             The key is shown this once; keep it.\n"
+        )
+    })
+}
+
+fn hash(password: &Secret) -> Result<String, String> {
+    Argon2::default()
+        .hash_password(password.expose().as_bytes())
+        .map(|hash| hash.to_string())
+        .map_err(|error| format!("can't hash the password: {error}"))
+}
+
+fn create(store: &Store, first: FirstOrganization) -> Result<Created, String> {
+    store
+        .write(move |desk| accounts::create_first(desk, &first))
+        .map_err(|e| e.to_string())
+}
+
+fn serve(options: &Serve) -> Result<(), String> {
+    // Before the first thread, so that every thread leaves these signals to us.
+    sys::block_signals(&[SIGTERM, SIGINT]).map_err(|e| format!("can't block signals: {e}"))?;
+    let listener = TcpListener::bind(options.listen).map_err(|error| {
+        format!(
+            "can't listen on {}: {error}; choose another address with --listen",
+            options.listen
+        )
+    })?;
+    let address = listener
+        .local_addr()
+        .map_err(|e| format!("can't listen on {}: {e}", options.listen))?;
+    let public_url = options
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{address}"));
+
+    let alerted = Bell::default();
+    let store = Store::open(&options.data_dir, &public_url, alerted.clone())
+        .map(Arc::new)
+        .map_err(|e| e.to_string())?;
+    first_start(&store, &public_url)?;
+    let notifier = Arc::new(Notifier::default());
+    let dispatcher = Dispatcher::start(Arc::clone(&store), Arc::clone(&notifier), alerted)
+        .map_err(|e| e.to_string())?;
+    let app = App {
+        store: Arc::clone(&store),
+        notifier,
+        public_url,
+    };
+    let listener = Listener::start(listener, Limits::default(), Arc::new(app))
+        .map_err(|e| format!("can't start serving: {e}"))?;
+    print(&format!(
+        "pakyas-server {VERSION} is listening on http://{address}\n"
+    ))?;
+
+    sys::wait_for_signal(&[SIGTERM, SIGINT]).map_err(|e| format!("can't wait for signals: {e}"))?;
+    leave_at_the_second_signal();
+    listener.stop(STOP_PATIENCE);
+    drop(dispatcher);
+    store.close();
+    Ok(())
+}
+
+/// Who asks twice will not wait; what was acknowledged is on disk either way.
+fn leave_at_the_second_signal() {
+    let _ = std::thread::Builder::new().spawn(|| {
+        if sys::wait_for_signal(&[SIGTERM, SIGINT]).is_ok() {
+            std::process::exit(1);
+        }
+    });
+}
+
+/// In an empty store: creates an organization, and says how to log in to it.
+fn first_start(store: &Store, public_url: &str) -> Result<(), String> {
+    if store
+        .read(accounts::any_organization)
+        .map_err(|e| e.to_string())?
+    {
+        return Ok(());
+    }
+    let created = create(
+        store,
+        FirstOrganization {
+            org: DEFAULT_ORG.to_owned(),
+            project: DEFAULT_PROJECT.to_owned(),
+            email: DEFAULT_EMAIL.to_owned(),
+            password_hash: None,
+        },
+    )?;
+    print(&format!(
+        "This is a first start. Log a client in with (the key is shown this once):\n\
+         \x20 pakyas login --api-url {public_url} --api-key {}\n\
+         \x20 pakyas org switch \"{DEFAULT_ORG}\"\n\
+         \x20 pakyas project switch \"{DEFAULT_PROJECT}\"\n",
+        created.api_key
+    ))
+}

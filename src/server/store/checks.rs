@@ -1,0 +1,312 @@
+//! Checks: what people decided about them, and what the engine knows.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::super::engine::{Millis, Rules, Run, State};
+use super::live::LiveCheck;
+use super::{Desk, StoreError, taken, timestamp, unsigned};
+use crate::random;
+use crate::wire::{Check, ScheduleType, Status};
+
+/// A check as it is asked for, its values checked and defaults filled in.
+pub struct Settled {
+    /// The project that it belongs to, one of the organization's.
+    pub project_id: Uuid,
+    /// 1–100 characters.
+    pub name: String,
+    /// `[a-z0-9-]{1,100}`.
+    pub slug: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// To group checks by.
+    pub tags: Vec<String>,
+    /// Seconds.
+    pub period: i64,
+    /// Seconds.
+    pub grace: i64,
+    /// Seconds.
+    pub max_runtime: Option<i64>,
+    /// Misses in a row before an alert.
+    pub miss_threshold: u32,
+    /// Failures in a row before an alert.
+    pub fail_threshold: u32,
+}
+
+/// Which checks to list.
+pub enum Which {
+    /// All of the organization's.
+    All,
+    /// A project's.
+    OfProject(Uuid),
+    /// The one with this id.
+    Id(Uuid),
+}
+
+fn rules(period: i64, grace: i64, max_runtime: Option<i64>, miss: u32, fail: u32) -> Rules {
+    let millis = |seconds: i64| seconds.saturating_mul(1000);
+    Rules {
+        period: millis(period).max(1000),
+        grace: millis(grace),
+        max_runtime: max_runtime.map(millis),
+        miss_threshold: miss,
+        fail_threshold: fail,
+    }
+}
+
+/// Creates a check and gives its id.
+///
+/// # Errors
+/// [`StoreError::Taken`] where its project has a check of that slug; else as SQLite says.
+pub fn create(desk: &mut Desk<'_>, org_id: Uuid, new: &Settled) -> Result<Uuid, StoreError> {
+    let (id, public_id) = (random::uuid()?, random::uuid()?);
+    let now = desk.now;
+    let state = State::new(now);
+    desk.connection
+        .execute(
+            "INSERT INTO check_ (id, public_id, org_id, project_id, name, slug, description, tags,
+                 period_seconds, grace_seconds, max_runtime_seconds, miss_threshold, fail_threshold,
+                 created_at, updated_at, status, status_since, failures, runs, ended_runs)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '[]', '[]')",
+            params![
+                id,
+                public_id,
+                org_id,
+                new.project_id,
+                new.name,
+                new.slug,
+                new.description,
+                to_json(&new.tags),
+                new.period,
+                new.grace,
+                new.max_runtime,
+                new.miss_threshold,
+                new.fail_threshold,
+                now,
+                now,
+                state.status.as_str(),
+                state.since,
+            ],
+        )
+        .map_err(taken("slug"))?;
+    let row = desk.connection.last_insert_rowid();
+    let rules = rules(
+        new.period,
+        new.grace,
+        new.max_runtime,
+        new.miss_threshold,
+        new.fail_threshold,
+    );
+    desk.add_check(
+        row,
+        LiveCheck {
+            public_id,
+            rules,
+            state,
+        },
+    );
+    Ok(id)
+}
+
+/// Writes what the engine knows of the check in `row`.
+pub(super) fn save_state(
+    connection: &Connection,
+    row: i64,
+    state: &State,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE check_ SET status = ?, status_since = ?, expected_at = ?, failures = ?,
+                 alerted = ?, runs = ?, ended_runs = ?, last_ping_at = ?, last_end_at = ?,
+                 last_start_at = ?, last_duration_ms = ?
+             WHERE row = ?",
+        )?
+        .execute(params![
+            state.status.as_str(),
+            state.since,
+            state.expected,
+            state.failures,
+            state.alerted.map(Status::as_str),
+            to_json(&state.runs),
+            to_json(&state.ended),
+            state.last_ping,
+            state.last_end,
+            state.last_start,
+            state.last_duration,
+            row,
+        ])?;
+    Ok(())
+}
+
+/// Every check, as the writer needs it at start.
+pub(super) fn load_live(connection: &Connection) -> Result<Vec<(i64, LiveCheck)>, StoreError> {
+    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} {FROM}"))?;
+    let rows = statement.query_map([], |row| {
+        let stored = Stored::from_row(row)?;
+        let check = LiveCheck {
+            public_id: stored.public_id,
+            rules: stored.rules,
+            state: stored.state,
+        };
+        Ok((stored.row, check))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The organization's checks, by project and name. `now` decides what is missing by then.
+///
+/// # Errors
+/// As SQLite says.
+pub fn list(
+    connection: &Connection,
+    org_id: Uuid,
+    which: &Which,
+    public_url: &str,
+    now: Millis,
+) -> Result<Vec<Check>, StoreError> {
+    let (condition, id) = match which {
+        Which::All => ("?2 IS NULL", None),
+        Which::OfProject(id) => ("check_.project_id = ?2", Some(id)),
+        Which::Id(id) => ("check_.id = ?2", Some(id)),
+    };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} {FROM} WHERE check_.org_id = ?1 AND {condition}
+         ORDER BY project.name, check_.name, check_.slug"
+    ))?;
+    let rows = statement.query_map(params![org_id, id], |row| {
+        Ok(Stored::from_row(row)?.on_the_wire(public_url, now))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The row of the organization's check with this id.
+///
+/// # Errors
+/// As SQLite says.
+pub fn row_of(connection: &Connection, org_id: Uuid, id: Uuid) -> Result<Option<i64>, StoreError> {
+    let row = connection
+        .prepare_cached("SELECT row FROM check_ WHERE org_id = ? AND id = ?")?
+        .query_row([org_id, id], |row| row.get(0))
+        .optional()?;
+    Ok(row)
+}
+
+const COLUMNS: &str = "check_.row, check_.id, check_.public_id, check_.project_id, project.name,
+    check_.name, check_.slug, check_.description, check_.tags, period_seconds, grace_seconds,
+    max_runtime_seconds, miss_threshold, fail_threshold, check_.created_at, check_.updated_at,
+    status, status_since, expected_at, failures, alerted, runs, ended_runs, last_ping_at,
+    last_end_at, last_start_at, last_duration_ms";
+
+const FROM: &str = "FROM check_ JOIN project ON project.id = check_.project_id";
+
+/// A row of [`COLUMNS`].
+struct Stored {
+    row: i64,
+    id: Uuid,
+    public_id: Uuid,
+    project_id: Uuid,
+    project_name: String,
+    name: String,
+    slug: String,
+    description: Option<String>,
+    tags: Vec<String>,
+    created_at: i64,
+    updated_at: i64,
+    rules: Rules,
+    state: State,
+}
+
+impl Stored {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let status = |column| -> rusqlite::Result<Option<Status>> {
+            Ok(row
+                .get::<_, Option<String>>(column)?
+                .and_then(|name| Status::from_name(&name)))
+        };
+        let runs: Vec<Run> = from_json(row, 21)?;
+        Ok(Self {
+            row: row.get(0)?,
+            id: row.get(1)?,
+            public_id: row.get(2)?,
+            project_id: row.get(3)?,
+            project_name: row.get(4)?,
+            name: row.get(5)?,
+            slug: row.get(6)?,
+            description: row.get(7)?,
+            tags: from_json(row, 8)?,
+            created_at: row.get(14)?,
+            updated_at: row.get(15)?,
+            rules: rules(
+                row.get(9)?,
+                row.get(10)?,
+                row.get(11)?,
+                row.get(12)?,
+                row.get(13)?,
+            ),
+            state: State {
+                status: status(16)?.unwrap_or(Status::New),
+                since: row.get(17)?,
+                expected: row.get(18)?,
+                failures: row.get(19)?,
+                alerted: status(20)?,
+                runs,
+                ended: from_json(row, 22)?,
+                last_ping: row.get(23)?,
+                last_end: row.get(24)?,
+                last_start: row.get(25)?,
+                last_duration: row.get(26)?,
+            },
+        })
+    }
+
+    fn on_the_wire(self, public_url: &str, now: Millis) -> Check {
+        let Self { rules, state, .. } = self;
+        let seconds = |millis: Millis| unsigned(millis / 1000);
+        let misses = state.misses(&rules, now);
+        Check {
+            id: self.id,
+            public_id: self.public_id,
+            project_id: self.project_id,
+            project_name: self.project_name,
+            name: self.name,
+            slug: self.slug,
+            description: self.description,
+            tags: self.tags,
+            schedule_type: ScheduleType::Simple,
+            period_seconds: Some(seconds(rules.period)),
+            cron_expression: None,
+            timezone: None,
+            missing_after_seconds: seconds(rules.grace),
+            grace_seconds: seconds(rules.grace),
+            max_runtime_seconds: rules.max_runtime.map(seconds),
+            alert_after_miss_pings: rules.miss_threshold,
+            missed_before_alert: rules.miss_threshold,
+            alert_after_fail_pings: rules.fail_threshold,
+            alert_after_failures: rules.fail_threshold,
+            consecutive_missed_pings: misses,
+            consecutive_failures: state.failures,
+            status: state.status,
+            paused: state.status == Status::Paused,
+            running: !state.runs.is_empty(),
+            last_ping_at: state.last_ping.map(timestamp),
+            last_start_at: state.last_start.map(timestamp),
+            last_duration_ms: state.last_duration.map(unsigned),
+            next_ping_expected_at: state.expected.map(timestamp),
+            ping_url: format!("{public_url}/{}", self.public_id),
+            created_at: timestamp(self.created_at),
+            updated_at: timestamp(self.updated_at),
+            soft_deleted: false,
+        }
+    }
+}
+
+/// Lists that hold nothing that JSON can't write.
+fn to_json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "[]".to_owned())
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+    })
+}

@@ -1,0 +1,269 @@
+//! What the server remembers: SQLite with one writer thread and any number of readers.
+//!
+//! A write is answered only once it is on disk (WAL, `synchronous=FULL`), so what was
+//! acknowledged survives `kill -9` and power loss. Live check state is kept in the writer's
+//! memory and rebuilt from the tables at start.
+
+pub mod accounts;
+pub mod channels;
+pub mod checks;
+mod live;
+pub mod outbox;
+pub mod pings;
+pub mod projects;
+mod schema;
+mod writer;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use uuid::Uuid;
+
+use super::bell::Bell;
+pub use writer::Desk;
+use writer::Writer;
+
+/// How many idle reading connections are kept.
+const IDLE_READERS: usize = 8;
+
+/// Where public ids lead: shared by the threads that take pings, changed by the writer.
+type PublicIds = Arc<RwLock<HashMap<Uuid, i64>>>;
+
+/// Why the store did not do what it was asked to.
+#[derive(Debug)]
+pub enum StoreError {
+    /// SQLite's own word; `Display` says it for a log, it is never shown to a client.
+    Sqlite(rusqlite::Error),
+    /// The data directory can't be made or used.
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Another pakyas-server has the data directory.
+    InUse(PathBuf),
+    /// A newer pakyas-server has written the database.
+    Newer {
+        /// The schema that is there.
+        found: usize,
+        /// The newest that this program knows.
+        newest: usize,
+    },
+    /// The value of this field is taken by another row.
+    Taken(&'static str),
+    /// What the request names is not there (any more).
+    Gone,
+    /// No random bytes for an id.
+    Randomness(crate::random::NoRandomness),
+    /// A thread can't be started, the writer has ended, or its transaction failed; the same request may succeed later.
+    Unavailable(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(error) => write!(f, "the database said: {error}"),
+            Self::Directory { path, error } => write!(
+                f,
+                "can't use the data directory {}: {error}; choose another with --data-dir",
+                path.display()
+            ),
+            Self::InUse(path) => write!(
+                f,
+                "another pakyas-server is using the data directory {}; stop it, or choose another with --data-dir",
+                path.display()
+            ),
+            Self::Newer { found, newest } => write!(
+                f,
+                "the database was written by a newer pakyas-server (schema {found}, this one knows {newest}); install the newer version again"
+            ),
+            Self::Taken(field) => write!(f, "that {field} is taken"),
+            Self::Gone => f.write_str("it is not there any more"),
+            Self::Randomness(error) => error.fmt(f),
+            Self::Unavailable(why) => write!(f, "the store can't write at the moment: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<crate::random::NoRandomness> for StoreError {
+    fn from(error: crate::random::NoRandomness) -> Self {
+        Self::Randomness(error)
+    }
+}
+
+/// The open store.
+pub struct Store {
+    writer: Writer,
+    readers: Readers,
+    public_ids: PublicIds,
+    /// Held for as long as the store is open; the kernel lets go of it even after `kill -9`.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the store in `directory`, which is made where it is missing, for its owner only.
+    /// `public_url` is where pings go, as alerts tell it; `alerted` is rung whenever alerts
+    /// were added to the outbox.
+    ///
+    /// # Errors
+    /// Where the directory can't be used, another server has it, a newer one has written it,
+    /// or SQLite refuses.
+    pub fn open(directory: &Path, public_url: &str, alerted: Bell) -> Result<Self, StoreError> {
+        let in_directory = |error| StoreError::Directory {
+            path: directory.to_owned(),
+            error,
+        };
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(in_directory)?;
+        let private = |name: &str| {
+            OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(directory.join(name))
+                .map_err(in_directory)
+        };
+        let lock = private("lock")?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(directory.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(in_directory(error)),
+        }
+        // Made by us first, so that SQLite gives it and its companions our mode.
+        drop(private("pakyas.db")?);
+        let path = directory.join("pakyas.db");
+        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        schema::migrate(&mut connection)?;
+        let public_ids = PublicIds::default();
+        let writer = Writer::start(
+            connection,
+            Arc::clone(&public_ids),
+            public_url.to_owned(),
+            alerted,
+        )?;
+        Ok(Self {
+            writer,
+            readers: Readers {
+                path,
+                idle: Mutex::default(),
+            },
+            public_ids,
+            _lock: lock,
+        })
+    }
+
+    /// Runs `job` in the writer's next transaction and waits until it is on disk. Where `job`
+    /// fails, nothing of it is kept; what others wrote in the same transaction is.
+    ///
+    /// # Errors
+    /// What `job` says, or [`StoreError::Unavailable`].
+    pub fn write<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Desk<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run(job)
+    }
+
+    /// Ends the writer after it has written what it was handed; later writes are refused.
+    pub fn close(&self) {
+        self.writer.stop();
+    }
+
+    /// Runs `job` on a reading connection.
+    ///
+    /// # Errors
+    /// What `job` says, or where no connection can be opened.
+    pub fn read<T>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.readers.run(job)
+    }
+
+    /// The row of the check with this public id, from memory.
+    pub fn check_row(&self, public_id: Uuid) -> Option<i64> {
+        self.public_ids
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&public_id)
+            .copied()
+    }
+}
+
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    fn run<T>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle().pop();
+        let connection = match kept {
+            Some(connection) => connection,
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        };
+        let result = job(&connection);
+        let mut idle = idle();
+        if idle.len() < IDLE_READERS {
+            idle.push(connection);
+        }
+        result
+    }
+}
+
+fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    if mode.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+    }
+    Ok(connection)
+}
+
+/// Turns a violated UNIQUE constraint into [`StoreError::Taken`] of `field`.
+fn taken(field: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
+    move |error| match error.sqlite_error() {
+        Some(code) if code.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE => {
+            StoreError::Taken(field)
+        }
+        _ => StoreError::Sqlite(error),
+    }
+}
+
+/// A stored time as the wire has it; times that no calendar has become the epoch.
+fn timestamp(millis: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(millis).unwrap_or_default()
+}
+
+/// A column that never holds a negative number, as the wire has it.
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

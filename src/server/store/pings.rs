@@ -1,0 +1,199 @@
+//! Pings: taken once, kept in the history.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::super::engine::{Event, Millis, Signal};
+use super::{Desk, StoreError, timestamp, unsigned};
+use crate::wire::ping::Signal as PathSignal;
+use crate::wire::{Kind, MAX_AGE_MS, PingList, PingRecord};
+
+/// How many idempotency keys are remembered at most, of all checks together: some 100 MB.
+const KEYS_MAX: i64 = 1_000_000;
+
+/// A ping as it arrived.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// What its path says.
+    pub signal: PathSignal,
+    /// When it arrived.
+    pub received_at: Millis,
+    /// How old it was then, milliseconds.
+    pub age: Millis,
+    /// The sender's name for it, so that it counts once.
+    pub idempotency_key: Option<String>,
+    /// Pairs a start with its end.
+    pub run_id: Option<String>,
+    /// The run's duration, milliseconds.
+    pub duration: Option<i64>,
+    /// The job's processor time, milliseconds.
+    pub cpu_ms: Option<i64>,
+    /// The job's peak memory, KiB.
+    pub max_rss_kb: Option<i64>,
+    /// Who sent it.
+    pub source_ip: String,
+    /// What sent it.
+    pub user_agent: Option<String>,
+    /// The run's output, at most the kept part.
+    pub body: Vec<u8>,
+}
+
+/// Writes a ping to the history and lets the engine decide what it means. A ping whose
+/// idempotency key was seen before changes nothing.
+///
+/// # Errors
+/// [`StoreError::Gone`] where the check is not there any more; else as SQLite says.
+pub fn take(desk: &mut Desk<'_>, check_row: i64, ping: &Incoming) -> Result<(), StoreError> {
+    if let Some(key) = &ping.idempotency_key {
+        let new = desk
+            .connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO idempotency (check_row, key, received_at) VALUES (?, ?, ?)",
+            )?
+            .execute(params![check_row, key, ping.received_at])?;
+        if new == 0 {
+            return Ok(());
+        }
+        forget_old_keys(desk.connection, desk.now)?;
+    }
+    let at = ping.received_at - ping.age;
+    let body = (!ping.body.is_empty()).then_some(&ping.body);
+    let event = Event::Signal(Signal {
+        kind: ping.signal.kind,
+        at,
+        run_id: ping.run_id.clone(),
+        duration: ping.duration,
+        exit_code: ping.signal.exit_code,
+    });
+    let duration = desk.apply(check_row, &event, body.map(Vec::as_slice))?;
+    desk.connection
+        .prepare_cached(
+            "INSERT INTO ping (check_row, kind, exit_code, created_at, received_at, duration_ms,
+                 run_id, source_ip, user_agent, cpu_ms, max_rss_kb, body)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            check_row,
+            ping.signal.kind.as_str(),
+            ping.signal.exit_code,
+            at,
+            ping.received_at,
+            duration,
+            ping.run_id,
+            ping.source_ip,
+            ping.user_agent,
+            ping.cpu_ms,
+            ping.max_rss_kb,
+            body,
+        ])?;
+    Ok(())
+}
+
+/// Forgets a few keys that are too old to come again, or too many. One key is added with each
+/// ping and two are forgotten, so they never pile up and no ping waits for a great clean-up.
+fn forget_old_keys(connection: &Connection, now: Millis) -> Result<(), StoreError> {
+    let newest = connection.last_insert_rowid();
+    connection
+        .prepare_cached(
+            "DELETE FROM idempotency
+             WHERE row IN (SELECT row FROM idempotency ORDER BY row LIMIT 2)
+               AND (received_at < ? OR row <= ?)",
+        )?
+        .execute([now - MAX_AGE_MS as Millis, newest - KEYS_MAX])?;
+    Ok(())
+}
+
+/// A page of a check's history, newest first, from before the ping `before`.
+///
+/// # Errors
+/// As SQLite says.
+pub fn list(
+    connection: &Connection,
+    check_row: i64,
+    limit: u32,
+    before: Option<Uuid>,
+) -> Result<PingList, StoreError> {
+    let total: i64 = connection
+        .prepare_cached("SELECT count(*) FROM ping WHERE check_row = ?")?
+        .query_row([check_row], |row| row.get(0))?;
+    let mut statement = connection.prepare_cached(
+        "SELECT row, kind, exit_code, created_at, received_at, duration_ms, run_id, source_ip,
+             user_agent, cpu_ms, max_rss_kb, body IS NOT NULL
+         FROM ping
+         WHERE check_row = ?1 AND (?2 IS NULL OR (created_at, row) <
+             (SELECT created_at, row FROM ping WHERE row = ?2))
+         ORDER BY created_at DESC, row DESC LIMIT ?3",
+    )?;
+    let rows = statement.query_map(params![check_row, before.map(row_of), limit], record)?;
+    Ok(PingList {
+        pings: rows.collect::<Result<_, _>>()?,
+        total: unsigned(total),
+    })
+}
+
+/// The output that came with a ping of this check.
+///
+/// # Errors
+/// As SQLite says.
+pub fn body(
+    connection: &Connection,
+    check_row: i64,
+    id: Uuid,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let body = connection
+        .prepare_cached(
+            "SELECT body FROM ping WHERE check_row = ? AND row = ? AND body IS NOT NULL",
+        )?
+        .query_row(params![check_row, row_of(id)], |row| row.get(0))
+        .optional()?;
+    Ok(body)
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<PingRecord> {
+    let optional = |column| -> rusqlite::Result<Option<u64>> {
+        Ok(row.get::<_, Option<i64>>(column)?.map(unsigned))
+    };
+    Ok(PingRecord {
+        id: id_of(row.get(0)?),
+        kind: Kind::from_name(row.get_ref(1)?.as_str()?).unwrap_or(Kind::Log),
+        exit_code: row.get(2)?,
+        created_at: timestamp(row.get(3)?),
+        received_at: timestamp(row.get(4)?),
+        duration_ms: optional(5)?,
+        run_id: row.get(6)?,
+        source_ip: row.get(7)?,
+        user_agent: row.get(8)?,
+        cpu_ms: optional(9)?,
+        max_rss_kb: optional(10)?,
+        has_body: row.get(11)?,
+    })
+}
+
+/// A ping's id is its row in the clothes of a UUID (version 8, RFC 9562 section 5.8): unique,
+/// and neither a column nor an index has to be kept for it.
+fn id_of(row: i64) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes[10..].copy_from_slice(&row.to_be_bytes()[2..]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// The row behind an id of [`id_of`]. An id of another kind leads to some row or none, which
+/// is then still asked for within one check only.
+fn row_of(id: Uuid) -> i64 {
+    let mut bytes = [0; 8];
+    bytes[2..].copy_from_slice(&id.as_bytes()[10..]);
+    i64::from_be_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_row_is_found_again_by_its_id(row in 0..1_i64 << 47) {
+            prop_assert_eq!(row_of(id_of(row)), row);
+        }
+    }
+}

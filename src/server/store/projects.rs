@@ -1,0 +1,78 @@
+//! Projects.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::{Desk, StoreError, taken, timestamp};
+use crate::random;
+use crate::wire::check::slug_from_name;
+use crate::wire::{NewProject, Project};
+
+const COLUMNS: &str = "id, org_id, name, slug, description, created_at, updated_at, archived_at";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Project> {
+    Ok(Project {
+        id: row.get(0)?,
+        org_id: row.get(1)?,
+        name: row.get(2)?,
+        slug: row.get(3)?,
+        description: row.get(4)?,
+        created_at: timestamp(row.get(5)?),
+        updated_at: timestamp(row.get(6)?),
+        archived_at: row.get::<_, Option<i64>>(7)?.map(timestamp),
+    })
+}
+
+/// Creates a project; its slug comes from its name.
+///
+/// # Errors
+/// [`StoreError::Taken`] where a project of this name is there; else as SQLite says.
+pub fn create(desk: &mut Desk<'_>, new: &NewProject) -> Result<Project, StoreError> {
+    let id = random::uuid()?;
+    let slug = match slug_from_name(&new.name) {
+        // A name in another script than Latin: the id is all there is to make a slug from.
+        slug if slug.is_empty() => format!("project-{}", &id.simple().to_string()[..8]),
+        slug => slug,
+    };
+    let now = desk.now;
+    desk.connection
+        .execute(
+            "INSERT INTO project (id, org_id, name, slug, description, created_at, updated_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            params![id, new.org_id, new.name, slug, new.description, now, now],
+        )
+        .map_err(taken("name"))?;
+    Ok(Project {
+        id,
+        org_id: new.org_id,
+        name: new.name.clone(),
+        slug,
+        description: new.description.clone(),
+        created_at: timestamp(now),
+        updated_at: timestamp(now),
+        archived_at: None,
+    })
+}
+
+/// The organization's projects by name, but archived ones.
+///
+/// # Errors
+/// As SQLite says.
+pub fn list(connection: &Connection, org_id: Uuid) -> Result<Vec<Project>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM project WHERE org_id = ? AND archived_at IS NULL ORDER BY name"
+    ))?;
+    let rows = statement.query_map([org_id], from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The project, if it is one of this organization's and not archived.
+///
+/// # Errors
+/// As SQLite says.
+pub fn get(connection: &Connection, org_id: Uuid, id: Uuid) -> Result<Option<Project>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM project WHERE org_id = ? AND id = ? AND archived_at IS NULL"
+    ))?;
+    Ok(statement.query_row([org_id, id], from_row).optional()?)
+}

@@ -1,0 +1,299 @@
+//! The two real programs together: what a person types, from the first login to an alert.
+#![cfg(feature = "server")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::home::Home;
+use support::hook::Hook;
+use support::server::Server;
+
+const NONE: Value = Value::Null;
+
+/// A home that is logged in to the server and uses its project.
+fn logged_in(server: &Server) -> Home {
+    let home = Home::new();
+    home.run(["login", "--api-key", &server.key, "--api-url", &server.url])
+        .exits(0);
+    home.pakyas("project switch production").exits(0);
+    home
+}
+
+#[test]
+fn the_guides_first_time_setup_goes_as_it_is_written() {
+    let server = Server::start();
+    let home = Home::new();
+    home.run(["login", "--api-url", &server.url, "--api-key", &server.key])
+        .exits(0);
+    home.pakyas("org list").exits(0).shows("Acme");
+    home.run(["org", "switch", "acme"]).exits(0);
+    home.pakyas("project list").exits(0).shows("Production");
+    home.run(["project", "switch", "Production"]).exits(0);
+    let whoami = home.pakyas("whoami").exits(0);
+    assert_eq!(
+        whoami.stdout,
+        "User: me@example.com\nOrganization: Acme\nProject: Production\n"
+    );
+    home.run([
+        "check",
+        "create",
+        "--name",
+        "My First Check",
+        "--slug",
+        "my-first-check",
+    ])
+    .exits(2)
+    .says("--period");
+    home.run([
+        "check",
+        "create",
+        "--name",
+        "My First Check",
+        "--slug",
+        "my-first-check",
+        "--period",
+        "3600",
+        "--grace",
+        "300",
+    ])
+    .exits(0);
+    let pong = home.pakyas("ping my-first-check").exits(0);
+    assert_eq!(
+        pong.stdout,
+        "Pong! Check 'my-first-check' pinged successfully\n"
+    );
+    let shown = home
+        .pakyas("check show my-first-check --format json")
+        .exits(0)
+        .json();
+    assert_eq!(shown["status"], "up");
+    assert_eq!(shown["period_seconds"], 3600);
+    assert_eq!(shown["grace_seconds"], 300);
+    let list = home.pakyas("check list --format=json").exits(0).json();
+    assert_eq!(list, server.api("GET", "/checks", None).json());
+}
+
+#[test]
+fn the_four_pings_arrive_as_what_they_are() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    let check = server.check("job", 3600, 300, &NONE);
+    for (flags, kind, code, status) in [
+        ("--start", "start", json!(null), "new"),
+        ("", "success", json!(null), "up"),
+        ("--fail", "fail", json!(null), "down"),
+        ("--exit-code 0", "success", json!(0), "up"),
+        ("--exit-code 7", "fail", json!(7), "down"),
+    ] {
+        home.pakyas(&format!("ping job {flags}"))
+            .exits(0)
+            .shows("Pong! Check 'job'");
+        let newest = server.history(&check).remove(0);
+        assert_eq!(
+            (&newest["type"], &newest["exit_code"]),
+            (&json!(kind), &code),
+            "{flags}"
+        );
+        assert_eq!(server.show(&check)["status"], status, "{flags}");
+        assert!(
+            newest["user_agent"]
+                .as_str()
+                .unwrap()
+                .starts_with("pakyas/")
+        );
+    }
+    home.pakyas("ping job --exit-code 256").exits(2);
+    assert_eq!(server.history(&check).len(), 5);
+}
+
+#[test]
+fn a_monitored_job_is_in_the_history_with_its_start_its_end_and_its_output() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    let check = server.check("job", 3600, 300, &NONE);
+    let run = home
+        .run(["monitor", "job", "--", "sh", "-c", "echo out; echo err >&2"])
+        .exits(0);
+    assert_eq!(
+        (run.stdout.as_str(), run.stderr.as_str()),
+        ("out\n", "err\n")
+    );
+    let history = server.history(&check);
+    assert_eq!(history.len(), 2);
+    assert_eq!(history[0]["type"], "success");
+    assert_eq!(history[1]["type"], "start");
+    assert_eq!(history[0]["run_id"], history[1]["run_id"]);
+    assert!(history[0]["duration_ms"].as_u64().is_some());
+    assert_eq!(history[0]["has_body"], false);
+
+    let run = home
+        .run([
+            "monitor",
+            "job",
+            "--",
+            "sh",
+            "-c",
+            "echo no space left >&2; exit 3",
+        ])
+        .exits(3);
+    assert_eq!(run.stderr, "no space left\n");
+    let failed = server.history(&check).remove(0);
+    assert_eq!(
+        (&failed["type"], &failed["exit_code"]),
+        (&json!("fail"), &json!(3))
+    );
+    assert_eq!(server.output(&check, &failed).body, "no space left\n");
+    assert_eq!(server.show(&check)["status"], "down");
+    assert_eq!(server.show(&check)["running"], false);
+}
+
+#[test]
+fn a_public_id_needs_no_key_and_no_configuration() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let id = check["public_id"].as_str().unwrap();
+    let home = Home::new().with("PAKYAS_PING_URL", &server.url);
+    home.run(["monitor", "--public_id", id, "--", "true"])
+        .exits(0);
+    home.run(["ping", "--public-id", id]).exits(0);
+    let home = home.with("PAKYAS_PUBLIC_ID", id);
+    home.run(["monitor", "--", "false"]).exits(1);
+    let kinds: Vec<Value> = server
+        .history(&check)
+        .iter()
+        .map(|p| p["type"].clone())
+        .collect();
+    assert_eq!(kinds, ["fail", "start", "success", "success", "start"]);
+    assert!(!home.path().join(".config").exists());
+}
+
+#[test]
+fn the_environment_of_a_ci_job_is_enough() {
+    let server = Server::start();
+    let check = server.check("nightly-build", 86_400, 3_600, &NONE);
+    let ci = || {
+        Home::new()
+            .with("PAKYAS_API_URL", &server.url)
+            .with("PAKYAS_API_KEY", &server.key)
+    };
+    ci().with("PAKYAS_PROJECT", "production")
+        .run(["monitor", "nightly-build", "--", "true"])
+        .exits(0);
+    // As the guide's reusable workflow has it: a key, and no project.
+    ci().run(["monitor", "nightly-build", "--", "true"])
+        .exits(0);
+    assert_eq!(server.history(&check).len(), 4);
+}
+
+#[test]
+fn an_alert_reaches_the_channel_that_was_created_on_the_command_line() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    let hook = Hook::start();
+    home.run([
+        "channel", "create", "--kind", "webhook", "--name", "pager", "--target", &hook.url,
+        "--secret", "s3cret",
+    ])
+    .exits(0);
+    home.pakyas("channel list").exits(0).shows("pager");
+    home.pakyas("channel test pager").exits(0);
+    assert_eq!(hook.events(), ["channel.test"]);
+    home.pakyas("check create job --period 1h").exits(0);
+    home.run([
+        "monitor",
+        "job",
+        "--",
+        "sh",
+        "-c",
+        "echo broken >&2; exit 1",
+    ])
+    .exits(1);
+    let alert = hook.wait(2).remove(1);
+    assert_eq!(alert.event(), "check.failed");
+    assert_eq!(alert.json()["alert"]["output"], "broken\n");
+    assert!(alert.header("x-pakyas-signature").is_some());
+}
+
+#[test]
+fn bad_input_is_told_with_its_exit_code_and_changes_nothing() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    let check = server.check("job", 3600, 300, &NONE);
+    for (arguments, code, sentence) in [
+        (&["ping", "jbo"][..], 3, "Check not found"),
+        (&["ping", "Daily Backup"], 2, "slug"),
+        (&["ping", "my.job"], 2, "slug"),
+        (&["check", "show", "jbo"], 3, "Check not found"),
+        (
+            &["check", "create", "--slug", "a b", "--period", "60"],
+            2,
+            "slug",
+        ),
+        (
+            &["check", "create", "--slug", "a.b", "--period", "60"],
+            2,
+            "slug",
+        ),
+        (
+            &["check", "create", "--slug", "ab", "--period", "0"],
+            2,
+            "--period",
+        ),
+        (
+            &["check", "create", "--slug", "ab", "--period", "abc"],
+            2,
+            "--period",
+        ),
+        (
+            &["check", "create", "--slug", "job", "--period", "60"],
+            1,
+            "slug",
+        ),
+        (&["project", "switch", "Staging"], 3, "Staging"),
+        (&["org", "switch", "Other"], 3, "Other"),
+        (&["channel", "test", "nobody"], 3, "nobody"),
+    ] {
+        let outcome = home.run(arguments).exits(code).says(sentence);
+        assert_eq!(outcome.stdout, "", "{arguments:?}");
+    }
+    let wrong_key = Home::at(&server.url)
+        .with("PAKYAS_API_KEY", "pk_live_wrong")
+        .with("PAKYAS_PROJECT", "production");
+    wrong_key.pakyas("check list").exits(5).says("pakyas login");
+    wrong_key.pakyas("ping job").exits(5).says("pakyas login");
+    Home::new()
+        .pakyas("check list")
+        .exits(5)
+        .says("Not logged in");
+    Home::at("http://127.0.0.1:1")
+        .with("PAKYAS_API_KEY", &server.key)
+        .pakyas("whoami")
+        .exits(4)
+        .says("http://127.0.0.1:1");
+    assert_eq!(
+        server
+            .api("GET", "/checks", None)
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(server.history(&check).len(), 0);
+}
+
+#[test]
+fn a_slug_that_the_cache_knows_is_pinged_while_the_api_is_not_asked() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    let check = server.check("job", 3600, 300, &NONE);
+    home.pakyas("check list").exits(0);
+    // Only the ping origin answers: the API is somewhere that nobody is.
+    let text = home.read("cache/checks.json");
+    assert!(
+        text.contains(check["public_id"].as_str().unwrap()),
+        "{text}"
+    );
+    home.pakyas("ping job --verbose").exits(0);
+    assert_eq!(server.history(&check).len(), 1);
+}

@@ -1,0 +1,98 @@
+//! The README's examples, typed and compared: what it prints is what a reader gets.
+#![cfg(feature = "server")]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use support::TempDir;
+use support::server::Server;
+
+/// What stands in the README for what differs from run to run.
+const URL: &str = "http://127.0.0.1:8080";
+const KEY: &str = "pk_live_…";
+const ID: &str = "550e8400-e29b-41d4-a716-446655440000";
+
+/// The commands of all ```console blocks, in order, each with what it prints.
+fn examples(text: &str) -> Vec<(String, String)> {
+    let mut examples: Vec<(String, String)> = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        match line {
+            "```console" => inside = true,
+            "```" => inside = false,
+            _ if !inside => {}
+            _ => match (line.strip_prefix("$ "), examples.last_mut()) {
+                (Some(command), _) => examples.push((command.to_owned(), String::new())),
+                (None, Some((_, output))) => *output += &format!("{line}\n"),
+                (None, None) => panic!("output before any command: {line}"),
+            },
+        }
+    }
+    examples
+}
+
+/// `text` with every UUID turned into the README's.
+fn one_id(text: &str) -> String {
+    let mut rest = text;
+    let mut result = String::new();
+    while let Some(next) = rest.chars().next() {
+        match rest.get(..ID.len()).map(uuid::Uuid::try_parse) {
+            Some(Ok(_)) => {
+                result += ID;
+                rest = &rest[ID.len()..];
+            }
+            _ => {
+                result.push(next);
+                rest = &rest[next.len_utf8()..];
+            }
+        }
+    }
+    result
+}
+
+#[test]
+fn each_example_of_the_readme_prints_what_the_readme_shows() {
+    let readme = include_str!("../README.md");
+    let mut examples = examples(readme).into_iter();
+    let (command, output) = examples.next().unwrap();
+    assert_eq!(command, "pakyas-server");
+    let (data, home) = (TempDir::new(), TempDir::new());
+    let server = Server::bare(&data);
+    let key = server
+        .greeting
+        .split_whitespace()
+        .find(|word| word.starts_with("pk_live_"))
+        .unwrap();
+    let as_shown = |text: &str| {
+        let text = text.replace(&server.url, URL).replace(key, KEY);
+        // On a busy machine a second passes between two commands.
+        let text = text
+            .replace(" 1s ago", " 0s ago")
+            .replace("in 59m", "in 1h");
+        one_id(&text)
+    };
+    assert_eq!(as_shown(&server.greeting), output, "$ {command}");
+
+    let programs = Path::new(env!("CARGO_BIN_EXE_pakyas")).parent().unwrap();
+    let mut count = 0;
+    for (command, output) in examples {
+        let result = Command::new("sh")
+            .arg("-c")
+            .arg(command.replace(URL, &server.url).replace(KEY, key))
+            .env_clear()
+            .env("HOME", home.path())
+            .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+            .output()
+            .unwrap();
+        let text = [result.stdout, result.stderr].concat();
+        assert_eq!(
+            as_shown(&String::from_utf8_lossy(&text)),
+            output,
+            "$ {command}"
+        );
+        count += 1;
+    }
+    assert!(count >= 5, "the README shows {count} commands only");
+}

@@ -1,0 +1,288 @@
+//! The management API from outside: who may, what is accepted, what is refused and how.
+#![cfg(feature = "server")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::server::Server;
+
+const NONE: Value = Value::Null;
+
+/// Every field that API.md lists for a check.
+const CHECK_FIELDS: &str = "id public_id project_id project_name name slug description tags \
+    schedule_type period_seconds cron_expression timezone missing_after_seconds grace_seconds \
+    max_runtime_seconds alert_after_miss_pings alert_after_fail_pings missed_before_alert \
+    alert_after_failures consecutive_missed_pings consecutive_failures status paused running \
+    last_ping_at last_start_at last_duration_ms next_ping_expected_at ping_url created_at \
+    updated_at soft_deleted";
+
+fn fields(value: &Value) -> Vec<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+fn all_there(value: &Value, names: &str) {
+    for name in names.split_whitespace() {
+        assert!(value.get(name).is_some(), "{name} is missing: {value}");
+    }
+}
+
+#[test]
+fn me_says_whose_key_it_is_and_where_pings_go() {
+    let server = Server::start();
+    let me = server.api("GET", "/me", None).json();
+    assert_eq!(me["organization_id"], server.org_id);
+    assert_eq!(me["org_id"], server.org_id);
+    assert_eq!(me["organization_name"], "Acme");
+    assert_eq!(me["org_name"], "Acme");
+    assert_eq!(me["email"], "me@example.com");
+    assert_eq!(me["scopes"], json!(["read", "write", "manage"]));
+    assert_eq!(me["ping_url_base"], server.url);
+    let organizations = server.api("GET", "/organizations", None).json();
+    all_there(&organizations[0], "id name timezone user_role");
+    assert_eq!(organizations[0]["user_role"], "owner");
+}
+
+#[test]
+fn without_a_good_key_nothing_is_told_and_nothing_changes() {
+    let server = Server::start();
+    let body = json!({"org_id": server.org_id, "name": "Sneaky"}).to_string();
+    for key in ["", "Bearer", "Bearer ", "Bearer pk_live_wrong", "Basic abc"] {
+        for (method, path) in [
+            ("GET", "/me"),
+            ("GET", "/checks"),
+            ("POST", "/projects"),
+            ("GET", "/no-such-route"),
+            ("DELETE", "/me"),
+        ] {
+            let answer = server
+                .request(
+                    method,
+                    &format!("/api/v1{path}"),
+                    &[("authorization", key)],
+                    body.as_bytes(),
+                )
+                .unwrap();
+            let sentence = answer.refusal(401);
+            assert!(sentence.contains("API key"), "{sentence}");
+            assert_eq!(answer.header("www-authenticate"), "Bearer");
+        }
+    }
+    assert_eq!(
+        server
+            .api("GET", "/projects", None)
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn a_key_of_another_organization_is_told_apart() {
+    let server = Server::start();
+    let wanted = "00000000-0000-4000-8000-000000000000";
+    let authorization = format!("Bearer {}", server.key);
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("x-pakyas-org", wanted),
+    ];
+    let answer = server.request("GET", "/api/v1/me", &headers, b"").unwrap();
+    assert_eq!(answer.status, 403);
+    assert_eq!(
+        answer.json(),
+        json!({"error": "ORG_KEY_MISMATCH", "key_org_name": "Acme", "requested_org_id": wanted})
+    );
+    for path in ["/projects", "/checks", "/channels"] {
+        let path = format!("{path}?org_id={wanted}");
+        server.api("GET", &path, None).refusal(404);
+    }
+}
+
+#[test]
+fn a_check_has_every_field_of_the_contract() {
+    let server = Server::start();
+    let check = server.check(
+        "nightly",
+        86_400,
+        3_600,
+        &json!({
+            "description": "d", "tags": ["a", "b"], "max_runtime_seconds": 60,
+            "alert_after_miss_pings": 2, "alert_after_failures": 3,
+        }),
+    );
+    all_there(&check, CHECK_FIELDS);
+    assert_eq!(
+        fields(&check).len(),
+        CHECK_FIELDS.split_whitespace().count()
+    );
+    assert_eq!(check["schedule_type"], "simple");
+    assert_eq!(check["missing_after_seconds"], 3_600);
+    assert_eq!(check["missed_before_alert"], 2);
+    assert_eq!(check["alert_after_fail_pings"], 3);
+    assert_eq!(check["status"], "new");
+    assert_eq!(check["project_name"], "Production");
+    let ping_url = format!("{}/{}", server.url, check["public_id"].as_str().unwrap());
+    assert_eq!(check["ping_url"], ping_url);
+    assert_eq!(server.show(&check), check);
+    let list = server
+        .api(
+            "GET",
+            &format!("/checks?project_id={}", server.project_id),
+            None,
+        )
+        .json();
+    assert_eq!(list, json!([check]));
+    assert_eq!(server.api("GET", "/checks", None).json(), list);
+}
+
+#[test]
+fn grace_is_found_where_none_is_given() {
+    let server = Server::start();
+    let body =
+        json!({"project_id": server.project_id, "name": "n", "slug": "n", "period_seconds": 3600});
+    let check = server.api("POST", "/checks", Some(&body)).json();
+    assert_eq!(check["grace_seconds"], 360);
+}
+
+#[test]
+fn values_out_of_bounds_are_422_name_the_field_and_create_nothing() {
+    let server = Server::start();
+    let long = "x".repeat(101);
+    for (field, value) in [
+        ("slug", json!("Daily Backup")),
+        ("slug", json!("my.job.name")),
+        ("slug", json!("")),
+        ("slug", json!(long)),
+        ("name", json!("")),
+        ("name", json!("   ")),
+        ("name", json!(long)),
+        ("description", json!("x".repeat(501))),
+        ("period_seconds", json!(0)),
+        ("period_seconds", json!(31_622_401)),
+        ("period_seconds", json!(null)),
+        ("grace_seconds", json!(31_622_401)),
+        ("max_runtime_seconds", json!(0)),
+        ("alert_after_miss_pings", json!(0)),
+        ("alert_after_fail_pings", json!(101)),
+    ] {
+        let mut body = json!({"project_id": server.project_id, "name": "n", "slug": "n", "period_seconds": 60});
+        body[field] = value.clone();
+        let answer = server.api("POST", "/checks", Some(&body));
+        answer.refusal(422);
+        assert_eq!(answer.json()["field"], field, "{value}");
+    }
+    assert_eq!(server.api("GET", "/checks", None).json(), json!([]));
+}
+
+#[test]
+fn bodies_that_are_not_the_json_asked_for_are_400_and_large_ones_413() {
+    let server = Server::start();
+    let authorization = format!("Bearer {}", server.key);
+    let headers = [("authorization", authorization.as_str())];
+    let wrong_type =
+        json!({"project_id": server.project_id, "name": "n", "slug": "n", "period_seconds": "abc"});
+    for body in ["{", "", "[]", "null", "\u{ff}", &wrong_type.to_string()] {
+        let answer = server
+            .request("POST", "/api/v1/checks", &headers, body.as_bytes())
+            .unwrap();
+        assert!(answer.refusal(400).contains("JSON"), "{body}");
+    }
+    let large = vec![b' '; 70_000];
+    server
+        .request("POST", "/api/v1/checks", &headers, &large)
+        .unwrap()
+        .refusal(413);
+    assert_eq!(server.api("GET", "/checks", None).json(), json!([]));
+}
+
+#[test]
+fn a_slug_is_unique_in_its_project_only() {
+    let server = Server::start();
+    server.check("nightly", 60, 0, &NONE);
+    let mut body = json!({"project_id": server.project_id, "name": "n", "slug": "nightly", "period_seconds": 60});
+    let answer = server.api("POST", "/checks", Some(&body));
+    assert!(answer.refusal(409).contains("slug"));
+    let staging = json!({"org_id": server.org_id, "name": "Staging"});
+    let staging = server.api("POST", "/projects", Some(&staging));
+    assert_eq!(staging.status, 201);
+    all_there(
+        &staging.json(),
+        "id org_id name slug description created_at updated_at archived_at",
+    );
+    assert_eq!(staging.json()["slug"], "staging");
+    body["project_id"] = staging.json()["id"].clone();
+    assert_eq!(server.api("POST", "/checks", Some(&body)).status, 201);
+    let again = json!({"org_id": server.org_id, "name": "staging"});
+    server.api("POST", "/projects", Some(&again)).refusal(409);
+}
+
+#[test]
+fn what_is_not_there_is_404() {
+    let server = Server::start();
+    let nobody = "00000000-0000-4000-8000-000000000000";
+    for path in [
+        format!("/checks/{nobody}"),
+        "/checks/nightly".to_owned(),
+        format!("/checks/{nobody}/pings"),
+        format!("/checks/{nobody}/pings/{nobody}/body"),
+        format!("/checks?project_id={nobody}"),
+        "/nowhere".to_owned(),
+    ] {
+        server.api("GET", &path, None).refusal(404);
+    }
+    let body = json!({"project_id": nobody, "name": "n", "slug": "n", "period_seconds": 60});
+    server.api("POST", "/checks", Some(&body)).refusal(404);
+    server
+        .api("POST", &format!("/channels/{nobody}/test"), None)
+        .refusal(404);
+}
+
+#[test]
+fn a_method_that_a_route_lacks_is_405_with_those_that_it_has() {
+    let server = Server::start();
+    for (method, path, allow) in [
+        ("DELETE", "/me", "GET, HEAD"),
+        ("PATCH", "/projects", "GET, HEAD, POST"),
+    ] {
+        let answer = server.api(method, path, None);
+        answer.refusal(405);
+        assert_eq!(answer.header("allow"), allow);
+    }
+    assert_eq!(server.api("HEAD", "/me", None).status, 200);
+}
+
+#[test]
+fn a_channel_never_shows_its_secret() {
+    let server = Server::start();
+    let channel = server.webhook("ops", "https://example.com/hook", Some("s3cret"));
+    assert_eq!(channel["has_secret"], true);
+    let list = server.api("GET", "/channels", None);
+    assert_eq!(list.json()[0], channel);
+    assert!(!list.body.contains("s3cret"));
+    for (field, value) in [
+        ("target", json!("ftp://example.com")),
+        ("target", json!("not a url")),
+        ("name", json!("")),
+        ("kind", json!("email")),
+    ] {
+        let mut body =
+            json!({"org_id": server.org_id, "kind": "webhook", "name": "x", "target": "http://x/"});
+        body[field] = value;
+        let answer = server.api("POST", "/channels", Some(&body));
+        answer.refusal(422);
+        assert_eq!(answer.json()["field"], field);
+    }
+}
+
+#[test]
+fn health_is_told_without_a_key() {
+    let server = Server::start();
+    let answer = server.request("GET", "/healthz", &[], b"").unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (200, "ok"));
+}

@@ -1,0 +1,332 @@
+//! The HTTP side against clients that are slow, broken or hostile: raw bytes on a socket, and
+//! limits small enough to be reached.
+#![cfg(feature = "server")]
+
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use pakyas::server::http::{BodyRule, Handler, Limits, Listener, Request, Response};
+use ureq::http::{Method, StatusCode};
+
+/// Answers with the method, the path and the body that it got.
+#[derive(Default)]
+struct Echo {
+    handled: AtomicUsize,
+}
+
+impl Handler for Echo {
+    fn body_rule(&self, _: &Method, _: &str) -> BodyRule {
+        BodyRule { max: 100, keep: 10 }
+    }
+
+    fn handle(&self, request: Request) -> Response {
+        self.handled.fetch_add(1, Ordering::SeqCst);
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let text = format!("{} {} [{body}]", request.method, request.path);
+        Response::text(StatusCode::OK, text)
+    }
+}
+
+struct Trial {
+    address: SocketAddr,
+    echo: Arc<Echo>,
+    _listener: Listener,
+}
+
+impl Trial {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Limits)) -> Self {
+        let mut limits = Limits {
+            connections: 8,
+            head_bytes: 1000,
+            head_time: Duration::from_millis(300),
+            body_time: Duration::from_millis(300),
+            idle_time: Duration::from_millis(300),
+            idle_time_when_busy: Duration::from_millis(50),
+            write_time: Duration::from_secs(2),
+        };
+        change(&mut limits);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let echo = Arc::new(Echo::default());
+        let handler = Arc::clone(&echo);
+        Self {
+            address,
+            echo,
+            _listener: Listener::start(listener, limits, handler).unwrap(),
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        stream
+    }
+
+    /// Sends `bytes`, and gives all that comes back until the server closes.
+    fn say(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect();
+        // The server may refuse and close before it has everything.
+        let _ = stream.write_all(bytes);
+        read_all(&mut stream)
+    }
+
+    fn handled(&self) -> usize {
+        self.echo.handled.load(Ordering::SeqCst)
+    }
+}
+
+fn read_all(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+const CLOSE: &str = "Host: x\r\nConnection: close\r\n";
+
+#[test]
+fn bodies_of_every_framing_are_read() {
+    let trial = Trial::new();
+    for (request, body) in [
+        (
+            format!("POST /p HTTP/1.1\r\n{CLOSE}Content-Length: 5\r\n\r\nhello"),
+            "hello",
+        ),
+        (
+            format!(
+                "PUT /p HTTP/1.1\r\n{CLOSE}Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n"
+            ),
+            "hello",
+        ),
+        // What `curl -X POST` sends.
+        (format!("POST /p HTTP/1.1\r\n{CLOSE}\r\n"), ""),
+        (format!("GET /p HTTP/1.1\r\n{CLOSE}\r\n"), ""),
+        (
+            format!("GET /p HTTP/1.1\r\n{CLOSE}Content-Length: 2\r\n\r\nhi"),
+            "hi",
+        ),
+        ("GET /p HTTP/1.0\r\n\r\n".to_owned(), ""),
+    ] {
+        let answer = trial.say(request.as_bytes());
+        assert!(answer.starts_with("HTTP/1."), "{request}{answer}");
+        assert!(answer.contains(" 200 OK\r\n"), "{request}{answer}");
+        assert!(
+            answer.ends_with(&format!("/p [{body}]")),
+            "{request}{answer}"
+        );
+    }
+}
+
+#[test]
+fn only_the_end_of_a_long_body_is_kept() {
+    let trial = Trial::new();
+    let body = "0123456789".repeat(9) + "the end ok";
+    let answer = trial
+        .say(format!("POST / HTTP/1.1\r\n{CLOSE}Content-Length: 100\r\n\r\n{body}").as_bytes());
+    assert!(answer.ends_with("[the end ok]"), "{answer}");
+}
+
+#[test]
+fn too_much_is_413_whether_announced_or_not_and_the_client_gets_to_read_it() {
+    let trial = Trial::new();
+    let chunks = format!("{:x}\r\n{}\r\n", 60, "x".repeat(60)).repeat(2);
+    for request in [
+        format!(
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n{}",
+            "x".repeat(2_000_000)
+        ),
+        format!(
+            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"
+        ),
+    ] {
+        let answer = trial.say(request.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+    assert_eq!(trial.handled(), 0);
+}
+
+#[test]
+fn expect_100_continue_is_answered_before_the_body_is_sent() {
+    let trial = Trial::new();
+    let mut stream = trial.connect();
+    stream
+        .write_all(
+            format!("POST / HTTP/1.1\r\n{CLOSE}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+                .as_bytes(),
+        )
+        .unwrap();
+    let mut line = [0; 25];
+    stream.read_exact(&mut line).unwrap();
+    assert_eq!(&line, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"ok").unwrap();
+    assert!(read_all(&mut stream).ends_with("[ok]"));
+    // One that would be refused is told so before it sends anything.
+    let answer = trial
+        .say(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 101\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let trial = Trial::new();
+    let answer = trial.say(
+        format!("POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\naGET /2 HTTP/1.1\r\nHost: x\r\n\r\nGET /3 HTTP/1.1\r\n{CLOSE}\r\n")
+            .as_bytes(),
+    );
+    let bodies: Vec<&str> = answer.lines().filter(|line| line.contains('[')).collect();
+    assert_eq!(bodies.len(), 3, "{answer}");
+    for (place, text) in ["POST /1 [a]", "GET /2 []", "GET /3 []"].iter().enumerate() {
+        assert!(bodies[place].contains(text), "{answer}");
+    }
+}
+
+#[test]
+fn a_head_has_the_length_but_no_body() {
+    let trial = Trial::new();
+    let answer = trial.say(format!("HEAD /p HTTP/1.1\r\n{CLOSE}\r\n").as_bytes());
+    assert!(answer.contains("content-length: 10\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn doubtful_framing_is_refused_and_nothing_after_it_is_handled() {
+    let trial = Trial::new();
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+    for headers in [
+        "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 4\r\nContent-Length: 4\r\n",
+        "Content-Length: 4, 4\r\n",
+        "Content-Length: +4\r\n",
+        "Content-Length: 0x4\r\n",
+        "Transfer-Encoding: gzip\r\n",
+        "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding : chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+    ] {
+        let answer = trial.say(
+            format!("POST / HTTP/1.1\r\nHost: x\r\n{headers}\r\n0\r\n\r\n{smuggled}").as_bytes(),
+        );
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{headers}{answer}");
+        assert!(!answer.contains("smuggled"), "{headers}{answer}");
+    }
+    assert_eq!(trial.handled(), 0);
+}
+
+#[test]
+fn what_is_not_http_is_400() {
+    let trial = Trial::new();
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"hello\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ] {
+        let answer = trial.say(bytes);
+        assert!(
+            answer.starts_with("HTTP/1.1 400 "),
+            "{:?}{answer}",
+            String::from_utf8_lossy(bytes)
+        );
+    }
+    assert_eq!(trial.handled(), 0);
+}
+
+#[test]
+fn headers_that_are_too_large_or_too_many_are_refused() {
+    let trial = Trial::with(|limits| limits.head_bytes = 20_000);
+    let large = format!(
+        "GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
+        "x".repeat(30_000)
+    );
+    let answer = trial.say(large.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(500));
+    assert!(trial.say(many.as_bytes()).starts_with("HTTP/1.1 4"));
+    assert_eq!(trial.handled(), 0);
+}
+
+#[test]
+fn a_client_that_stops_in_the_middle_is_told_and_let_go() {
+    let trial = Trial::new();
+    for part in [
+        "GET / HTTP/1.1\r\nHost",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+    ] {
+        let answer = trial.say(part.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{part}: {answer}");
+    }
+    // One that never begins just loses its connection.
+    assert_eq!(trial.say(b""), "");
+    assert_eq!(trial.handled(), 0);
+}
+
+#[test]
+fn a_byte_now_and_then_does_not_hold_a_slot_for_longer_than_the_limit() {
+    let trial = Trial::new();
+    let mut stream = trial.connect();
+    stream
+        .set_read_timeout(Some(Duration::from_millis(30)))
+        .unwrap();
+    let begun = Instant::now();
+    let mut answer = Vec::new();
+    loop {
+        // Each byte comes well within any pause; together they never make a head.
+        let _ = stream.write_all(b"x");
+        let mut buffer = [0; 1000];
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => answer.extend_from_slice(&buffer[..read]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => break,
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "never let go");
+    }
+    assert!(
+        answer.starts_with(b"HTTP/1.1 408 "),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_their_turn_and_idle_ones_make_room() {
+    let trial = Trial::with(|limits| limits.connections = 4);
+    let _idle: Vec<TcpStream> = (0..4).map(|_| trial.connect()).collect();
+    let answer = trial.say(format!("GET /late HTTP/1.1\r\n{CLOSE}\r\n").as_bytes());
+    assert!(answer.ends_with("GET /late []"), "{answer}");
+}
+
+#[test]
+fn a_connection_is_kept_for_the_next_request() {
+    let trial = Trial::new();
+    let mut stream = trial.connect();
+    for _ in 0..3 {
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"[]") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+    }
+    assert_eq!(trial.handled(), 3);
+}

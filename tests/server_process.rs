@@ -1,0 +1,332 @@
+//! pakyas-server as a process: its command line, its end, and what survives `kill -9`.
+#![cfg(feature = "server")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+use support::TempDir;
+use support::server::{Server, command, init};
+
+const NONE: Value = Value::Null;
+
+/// How often the server is killed, and from how many connections it is pinged meanwhile.
+const KILLS: usize = 25;
+const CLIENTS: usize = 8;
+
+#[test]
+fn no_acknowledged_ping_is_lost_and_none_counted_twice_by_kill_9_under_load() {
+    let mut server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let acknowledged = Mutex::new(Vec::new());
+    for round in 0..KILLS {
+        let stop = AtomicBool::new(false);
+        let before = acknowledged.lock().unwrap().len();
+        std::thread::scope(|scope| {
+            for client in 0..CLIENTS {
+                let (server, check, stop, acknowledged) = (&server, &check, &stop, &acknowledged);
+                scope.spawn(move || {
+                    for count in 0.. {
+                        let run = format!("{round}-{client}-{count}");
+                        let path = format!("/{}/0", check["public_id"].as_str().unwrap());
+                        let headers = [("idempotency-key", run.as_str()), ("x-pakyas-run", &run)];
+                        match server.request("POST", &path, &headers, b"") {
+                            Ok(answer) if answer.status == 200 => {
+                                acknowledged.lock().unwrap().push(run);
+                            }
+                            _ if stop.load(Ordering::SeqCst) => return,
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                });
+            }
+            // Some pings into the round, a few more each time, the power goes.
+            support::wait_for("pings", || {
+                (acknowledged.lock().unwrap().len() >= before + 20 + round).then_some(())
+            });
+            stop.store(true, Ordering::SeqCst);
+            support::signal(server.pid() as u32, "KILL");
+        });
+        server.restart();
+    }
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for ping in server.history(&check) {
+        *seen
+            .entry(ping["run_id"].as_str().unwrap().to_owned())
+            .or_default() += 1;
+    }
+    let acknowledged = acknowledged.into_inner().unwrap();
+    assert!(acknowledged.len() >= 20 * KILLS);
+    for run in &acknowledged {
+        assert_eq!(seen.get(run), Some(&1), "{run}");
+    }
+    assert!(seen.values().all(|&count| count == 1));
+}
+
+#[test]
+fn sigterm_and_sigint_end_it_cleanly_with_everything_kept() {
+    for signal in ["TERM", "INT"] {
+        let mut server = Server::start();
+        let check = server.check("job", 3600, 300, &NONE);
+        server.ping(&check, "/fail");
+        support::signal(server.pid() as u32, signal);
+        assert_eq!(server.wait(), Some(0), "{signal}");
+        // Everything is in the one file.
+        let log = server.database().with_extension("db-wal");
+        assert!(std::fs::metadata(log).map_or(0, |file| file.len()) == 0);
+        server.restart();
+        assert_eq!(server.show(&check)["status"], "down");
+        assert_eq!(server.history(&check).len(), 1);
+    }
+}
+
+#[test]
+fn a_ping_that_was_read_when_the_end_was_asked_for_is_answered() {
+    let mut server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let stopped = AtomicBool::new(false);
+    let unanswered = Mutex::new(Vec::new());
+    let acknowledged = Mutex::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let path = format!("/{}", check["public_id"].as_str().unwrap());
+                while !stopped.load(Ordering::SeqCst) {
+                    match server.request("POST", &path, &[], b"") {
+                        Ok(answer) if answer.status == 200 => *acknowledged.lock().unwrap() += 1,
+                        other => unanswered.lock().unwrap().push(format!("{other:?}")),
+                    }
+                }
+            });
+        }
+        support::wait_for("pings", || {
+            (*acknowledged.lock().unwrap() > 50).then_some(())
+        });
+        support::signal(server.pid() as u32, "TERM");
+        support::wait_for("the end", || {
+            (!std::path::Path::new(&format!("/proc/{}/exe", server.pid())).exists()).then_some(())
+        });
+        stopped.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(server.wait(), Some(0));
+    server.restart();
+    let acknowledged = acknowledged.into_inner().unwrap();
+    assert_eq!(server.history(&check).len(), acknowledged);
+}
+
+#[test]
+fn init_prints_the_ids_and_a_key_that_works_and_refuses_a_second_time() {
+    let directory = TempDir::new();
+    let ids = init(&directory);
+    assert!(ids["api_key"].as_str().unwrap().starts_with("pk_live_"));
+    let again = command()
+        .args([
+            "init",
+            "--org",
+            "B",
+            "--project",
+            "P",
+            "--email",
+            "a@b.example",
+            "--data-dir",
+        ])
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    let sentence = String::from_utf8(again.stderr).unwrap();
+    assert!(
+        sentence.contains("has an organization already"),
+        "{sentence}"
+    );
+    assert!(again.stdout.is_empty());
+}
+
+#[test]
+fn init_takes_a_password_from_a_file_and_keeps_only_its_hash() {
+    let directory = TempDir::new();
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, "correct horse\n").unwrap();
+    let data = directory.path().join("data");
+    let output = command()
+        .args([
+            "init",
+            "--org",
+            "A",
+            "--project",
+            "P",
+            "--email",
+            "a@b.example",
+            "--password-file",
+        ])
+        .arg(&secret)
+        .arg("--data-dir")
+        .arg(&data)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in ["Organization: ", "Project: ", "API key: pk_live_"] {
+        assert!(text.contains(line), "{text}");
+    }
+    let key = text
+        .split_once("API key: ")
+        .unwrap()
+        .1
+        .lines()
+        .next()
+        .unwrap();
+    let db = rusqlite::Connection::open(data.join("pakyas.db")).unwrap();
+    let hash: String = db
+        .query_row("SELECT password_hash FROM user", [], |row| row.get(0))
+        .unwrap();
+    assert!(hash.starts_with("$argon2id$"), "{hash}");
+    drop(db);
+    for file in std::fs::read_dir(&data).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        for secret in ["correct horse", key] {
+            let found = bytes
+                .windows(secret.len())
+                .any(|window| window == secret.as_bytes());
+            assert!(!found, "{} holds a secret", path.display());
+        }
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(
+            path.metadata().unwrap().permissions().mode() & 0o077,
+            0,
+            "{}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn a_first_start_without_init_prints_how_to_log_in() {
+    let directory = TempDir::new();
+    let mut server = Server::bare(&directory);
+    let text = server.greeting.clone();
+    let login = text
+        .lines()
+        .find(|line| line.contains("pakyas login"))
+        .unwrap();
+    assert!(
+        login.contains(&format!("--api-url {} --api-key pk_live_", server.url)),
+        "{login}"
+    );
+    server.key = login.rsplit(' ').next().unwrap().to_owned();
+    let me = server.api("GET", "/me", None).json();
+    assert_eq!(me["org_name"], "My Organization");
+    assert!(text.contains("pakyas org switch \"My Organization\""));
+    assert!(text.contains("pakyas project switch \"Production\""));
+    // A second start says nothing of keys.
+    server.restart();
+    assert!(!server.greeting.contains("pk_live_"), "{}", server.greeting);
+}
+
+#[test]
+fn two_servers_never_share_a_data_directory() {
+    let server = Server::start();
+    for arguments in [
+        &["--listen", "127.0.0.1:0"][..],
+        &[
+            "init",
+            "--org",
+            "B",
+            "--project",
+            "P",
+            "--email",
+            "a@b.example",
+        ],
+    ] {
+        let output = command()
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(server.database().parent().unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let sentence = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            sentence.contains("another pakyas-server is using"),
+            "{sentence}"
+        );
+    }
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_refused_and_left_alone() {
+    let directory = TempDir::new();
+    init(&directory);
+    let path = directory.path().join("pakyas.db");
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.pragma_update(None, "user_version", 4711).unwrap();
+    drop(db);
+    let output = command()
+        .args(["--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let sentence = String::from_utf8(output.stderr).unwrap();
+    assert!(sentence.contains("newer pakyas-server"), "{sentence}");
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let server = Server::start();
+    let directory = TempDir::new();
+    let address = server.url.trim_start_matches("http://");
+    let output = command()
+        .args(["--listen", address, "--data-dir"])
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let sentence = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        sentence.contains(address) && sentence.contains("--listen"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn usage_errors_are_2_and_help_and_version_are_0() {
+    for (arguments, code) in [
+        (&["--version"][..], 0),
+        (&["--help"], 0),
+        (&["init", "--help"], 0),
+        (&["--no-such-flag"], 2),
+        (&["init"], 2),
+        (&["--listen", "nowhere"], 2),
+    ] {
+        let output = command()
+            .args(arguments)
+            .env("HOME", "/nonexistent")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert_eq!(output.stdout.is_empty(), code != 0, "{arguments:?}");
+        assert_eq!(output.stderr.is_empty(), code == 0, "{arguments:?}");
+    }
+}
+
+#[test]
+fn options_come_from_the_environment_too_and_a_flag_is_stronger() {
+    let directory = TempDir::new();
+    init(&directory);
+    let server = Server::bare_with(&directory, |command| {
+        command
+            .env("PAKYAS_SERVER_LISTEN", "127.0.0.1:1")
+            .env("PAKYAS_SERVER_PUBLIC_URL", "https://pakyas.example.com/");
+    });
+    let ids = server.greeting.clone();
+    assert!(!ids.contains("pk_live_"));
+    assert_eq!(
+        server.request("GET", "/healthz", &[], b"").unwrap().body,
+        "ok"
+    );
+}
