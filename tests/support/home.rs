@@ -4,8 +4,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// A fresh home directory, removed when it is dropped.
 pub struct Home {
@@ -102,7 +104,9 @@ impl Home {
             .env("HOME", &self.path)
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -122,8 +126,6 @@ impl Home {
             .command()
             .args(line.split_whitespace())
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
@@ -131,9 +133,9 @@ impl Home {
         let writer = std::thread::spawn(move || {
             let _ = stdin.write_all(&input);
         });
-        let output = child.wait_with_output().unwrap();
+        let outcome = finish(child);
         writer.join().unwrap();
-        told(output)
+        outcome
     }
 }
 
@@ -143,9 +145,28 @@ impl Drop for Home {
     }
 }
 
+/// No command of these tests takes this long, however busy the machine is.
+const TOO_LONG: Duration = Duration::from_secs(90);
+
 /// Runs a command and takes what it wrote.
 pub fn outcome(command: &mut Command) -> Outcome {
-    told(command.output().unwrap())
+    finish(command.spawn().unwrap())
+}
+
+/// Waits for the end of a child. One that hangs is killed, so that its test fails and the
+/// others go on.
+fn finish(child: Child) -> Outcome {
+    let id = child.id().to_string();
+    let (ended, watch) = mpsc::channel::<()>();
+    let watchdog = std::thread::spawn(move || {
+        if watch.recv_timeout(TOO_LONG) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-KILL", &id]).status();
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    watchdog.join().unwrap();
+    told(output)
 }
 
 fn told(output: std::process::Output) -> Outcome {

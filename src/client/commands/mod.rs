@@ -21,7 +21,7 @@ use super::error::{Error, Kind};
 use super::http::Http;
 use super::render::{Format, Screen};
 use super::settings::{self, Settings};
-use super::talk::Talk;
+use super::talk::{Talk, say};
 use crate::wire::Me;
 use crate::wire::check::NAME_MAX;
 
@@ -39,6 +39,7 @@ pub fn run(invocation: Invocation) -> Result<i32, Error> {
     if let Command::Monitor(typed) = command {
         return monitor::run(typed, rest, &globals);
     }
+    own_up_to_defects();
     let context = Context::new(globals)?;
     match command {
         Command::Login(typed) => login::run(&context, typed),
@@ -50,6 +51,22 @@ pub fn run(invocation: Invocation) -> Result<i32, Error> {
         Command::Ping(typed) => ping::run(&context, typed).map(|()| 0),
         Command::Monitor(_) => Ok(0),
     }
+}
+
+/// A defect ends the command with a sentence and the exit code that scripts know it by.
+/// Not under `monitor`, which has a job to stay with.
+fn own_up_to_defects() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info
+            .location()
+            .map(|place| format!(" at {}:{}", place.file(), place.line()));
+        say(&format!(
+            "This is a defect in pakyas {}{}. Please report it, with the command that you ran",
+            crate::VERSION,
+            place.unwrap_or_default()
+        ));
+        std::process::exit(i32::from(Kind::Defect.exit_code()));
+    }));
 }
 
 /// What every command but `monitor` needs.
