@@ -9,6 +9,7 @@ use support::hook::Hook;
 use support::server::Server;
 
 const NONE: Value = Value::Null;
+const PAKYAS: &str = env!("CARGO_BIN_EXE_pakyas");
 
 /// A home that is logged in to the server and uses its project.
 fn logged_in(server: &Server) -> Home {
@@ -165,6 +166,24 @@ fn a_public_id_needs_no_key_and_no_configuration() {
         .collect();
     assert_eq!(kinds, ["fail", "start", "success", "success", "start"]);
     assert!(!home.path().join(".config").exists());
+}
+
+#[test]
+fn the_guides_crontab_line_with_a_public_id_works_as_it_is_written() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let home = Home::new().with("PAKYAS_PING_URL", &server.url);
+    let id = check["public_id"].as_str().unwrap();
+    // The shell fills in the variable before it sets it: what --public_id gets is empty.
+    for line in [
+        format!("PAKYAS_PUBLIC_ID={id} {PAKYAS} monitor --public_id \"$PAKYAS_PUBLIC_ID\" -- true"),
+        format!("PAKYAS_PUBLIC_ID={id} {PAKYAS} ping --public_id=\"$PAKYAS_PUBLIC_ID\""),
+    ] {
+        let before = server.history(&check).len();
+        let cron = home.shell(&line).exits(0);
+        assert_eq!(cron.stderr, "", "{line}");
+        assert!(server.history(&check).len() > before, "{line}");
+    }
 }
 
 #[test]

@@ -110,6 +110,19 @@ impl Home {
         command
     }
 
+    /// Runs a line of shell, as cron does, in the client's environment.
+    pub fn shell(&self, line: &str) -> Outcome {
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .args(["-c", line])
+            .env_clear()
+            .env("HOME", &self.path)
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        outcome(&mut shell)
+    }
+
     /// Runs the client with these arguments.
     pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Outcome {
         outcome(self.command().args(arguments))

@@ -170,6 +170,13 @@ fn number(flag: &str, text: &str, least: u64, most: u64) -> Result<u64, Error> {
     }
 }
 
+/// What was typed after a flag, unless it is empty. `PAKYAS_PUBLIC_ID=… pakyas monitor
+/// --public_id "$PAKYAS_PUBLIC_ID"`, as the guide has it, gives an empty text: the shell
+/// fills it in before it sets the variable, which then is what counts.
+fn typed<T: AsRef<str>>(text: Option<T>) -> Option<T> {
+    text.filter(|text| !text.as_ref().is_empty())
+}
+
 /// The public id typed as such, where it is one.
 fn as_public_id(text: &str) -> Option<Uuid> {
     Uuid::try_parse(text.trim()).ok()

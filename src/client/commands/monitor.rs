@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::{as_public_id, usage};
+use super::{as_public_id, typed, usage};
 use crate::client::args::{Globals, Monitor};
 use crate::client::delivery::Target;
 use crate::client::error::Error;
@@ -66,7 +66,7 @@ fn target(slug: Option<String>, public_id: Option<String>) -> Result<Target, Err
         Some(id) => Target::PublicId(id),
         None => Target::Slug(text),
     };
-    match (slug, public_id, Settings::public_id()) {
+    match (slug, typed(public_id), Settings::public_id()) {
         (Some(_), Some(_), _) => Err(usage("Give the slug or --public-id, not both")),
         (Some(text), None, _) | (None, Some(text), _) | (None, None, Some(text)) => Ok(of(text)),
         (None, None, None) => Err(usage(

@@ -22,7 +22,8 @@ const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
 pub fn run(context: &Context, typed: args::Ping) -> Result<(), Error> {
     let at = Instant::now();
     let signal = signal(&typed)?;
-    let target = target(typed.slug.as_deref(), typed.public_id.as_deref())?;
+    let public_id = super::typed(typed.public_id.as_deref());
+    let target = target(typed.slug.as_deref(), public_id)?;
     let timeout = match &typed.ping_timeout {
         Some(text) => Duration::from_secs(
             parse_duration(text).map_err(|bad| usage(format!("--ping-timeout: {bad}")))?,

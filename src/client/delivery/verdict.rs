@@ -22,6 +22,8 @@ pub fn of_answer(answer: &Answer, origin: &str) -> Verdict {
         let json = serde_json::from_slice::<ErrorBody>(&answer.body).ok();
         let text = match json {
             Some(body) => body.error,
+            // A proxy's page says nothing that fits in a line.
+            None if answer.body.trim_ascii().starts_with(b"<") => String::new(),
             None => String::from_utf8_lossy(&answer.body).into_owned(),
         };
         let text: String = clean(text.trim()).chars().take(200).collect();
@@ -140,6 +142,14 @@ mod tests {
             };
             assert_eq!(error.kind(), kind, "{status}");
         }
+    }
+
+    #[test]
+    fn a_page_is_not_quoted() {
+        let Verdict::Later(error) = judge(502, "<html><h1>Bad Gateway</h1>") else {
+            panic!("not later");
+        };
+        assert!(!error.to_string().contains('<'), "{error}");
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::super::delivery::{Delivered, Ping};
 use super::super::error::Error;
+use super::super::talk::Talk;
 use super::Carrier;
-use super::report::Talk;
 use crate::sys;
 use crate::wire::ping::Kind;
 

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use super::args::Globals;
 use super::delivery::{Courier, Delivered, Ping, Target};
 use super::error::Error;
+use super::talk::Talk;
 
 /// How long after TERM a job that outlived its `--timeout` gets KILL, where nothing is said.
 pub const DEFAULT_KILL_AFTER: Duration = Duration::from_secs(10);
@@ -96,7 +97,7 @@ impl Carrier for Post {
 pub fn run(job: Job, globals: &Globals) -> i32 {
     let target = job.target.clone();
     let globals = globals.clone();
-    let talk = report::Talk::new(globals.verbose, globals.quiet);
+    let talk = Talk::new(&globals);
     // Called on the ping's thread, not here: it reads files.
     let open = move || -> Box<dyn Carrier> {
         Box::new(Post {

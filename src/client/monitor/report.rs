@@ -1,23 +1,17 @@
-//! What is said about a run: to the server in the end's ping, to a person on stderr.
+//! What is said about a run in its end's ping.
 //!
 //! Knows nothing of how a job is run or how a ping gets there.
 
-use std::fs::File;
-use std::io::Write;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::super::delivery::Ping;
 use super::tail::Tail;
-use crate::sys::{self, Await, Status};
+use crate::sys::{self, Status};
 use crate::wire::OUTPUT_LIMIT;
 use crate::wire::ping::Signal;
 
 /// The exit code of a job that ran out of time, as timeout(1) has it.
 const TIMED_OUT: u8 = 124;
-
-/// How long a line for a person may wait for a stderr that nobody reads.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,53 +152,6 @@ impl Measured {
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What the wrapper says to a person, on stderr: a line at a time, marked as its own.
-#[derive(Debug, Clone, Copy)]
-pub struct Talk {
-    verbose: bool,
-    quiet: bool,
-}
-
-impl Talk {
-    /// `verbose` tells everything; `quiet` nothing that a person must not know.
-    pub fn new(verbose: bool, quiet: bool) -> Self {
-        Self { verbose, quiet }
-    }
-
-    /// Says what is going on, where that was asked for.
-    pub fn tell(self, line: impl FnOnce() -> String) {
-        if self.verbose {
-            say(&line());
-        }
-    }
-
-    /// Says that a report went missing, unless told to be quiet.
-    pub fn warn(self, line: &str) {
-        if !self.quiet || self.verbose {
-            say(line);
-        }
-    }
-}
-
-/// Writes `pakyas: line` to stderr in one piece, so that it can't be torn by what the job
-/// writes there, or not at all where that would take long: nobody waits for our words.
-pub fn say(line: &str) {
-    let stderr = std::io::stderr();
-    let until = Instant::now() + PATIENCE;
-    let room = sys::poll([(Some(stderr.as_fd()), Await::Writing)], Some(until));
-    if !room.is_ok_and(|[stderr]| stderr.writable) {
-        return;
-    }
-    let one_line: String = line
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(1000)
-        .collect();
-    if let Ok(stderr) = stderr.as_fd().try_clone_to_owned() {
-        let _ = File::from(stderr).write_all(format!("pakyas: {one_line}\n").as_bytes());
-    }
 }
 
 #[cfg(test)]

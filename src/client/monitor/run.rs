@@ -5,9 +5,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::talk::{Talk, say_as_pakyas};
 use super::mail::Mail;
 use super::output::{DRAIN, Output};
-use super::report::{Ending, Measured, Talk};
+use super::report::{Ending, Measured};
 use super::signals;
 use super::spawn::{self, Plan};
 use super::watch::Watch;
@@ -67,7 +68,7 @@ pub fn run(
             Watch::new(job, pid, started, terminal).until_the_end()
         }
         Err(ending) => {
-            super::report::say(&ending.reason().unwrap_or_default());
+            say_as_pakyas(&ending.reason().unwrap_or_default());
             let measured = Measured {
                 ended: Instant::now(),
                 duration: Duration::ZERO,
@@ -144,7 +145,7 @@ fn confine_panics() {
         let place = info
             .location()
             .map(|place| format!(" at {}:{}", place.file(), place.line()));
-        super::report::say(&format!(
+        say_as_pakyas(&format!(
             "a defect in pakyas{}; the job goes on",
             place.unwrap_or_default()
         ));
