@@ -165,6 +165,7 @@ pub enum Command {
     Ping(Ping),
     Monitor(Monitor),
     Channel(Channel),
+    Spool(Spool),
 }
 
 /// Log in with an API key, and keep it for later commands.
@@ -313,11 +314,13 @@ pub struct ProjectSwitch {
 
 mod check;
 mod signals;
+mod spool;
 
 pub use check::{Check, CheckCommand, CheckCreate, CheckList, CheckLogs, CheckShow, CheckSync};
 pub use signals::{
     Channel, ChannelCommand, ChannelCreate, ChannelList, ChannelTest, Monitor, Ping,
 };
+pub use spool::{Spool, SpoolClear, SpoolCommand, SpoolFlush, SpoolList};
 
 #[cfg(test)]
 mod tests;

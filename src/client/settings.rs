@@ -73,17 +73,31 @@ pub fn ca_file() -> Option<OsString> {
 }
 
 fn directory() -> Option<PathBuf> {
-    if let Some(given) = variable_os("PAKYAS_CONFIG_DIR") {
-        return Some(given.into());
+    match variable_os("PAKYAS_CONFIG_DIR") {
+        Some(given) => Some(given.into()),
+        None => Some(base_directory("XDG_CONFIG_HOME", ".config")?.join("pakyas")),
     }
+}
+
+/// Where pings are kept that could not be delivered yet; `None` on a machine without a home.
+pub fn spool_directory() -> Option<PathBuf> {
+    match variable_os("PAKYAS_SPOOL_DIR") {
+        Some(given) => Some(given.into()),
+        None => Some(base_directory("XDG_STATE_HOME", ".local/state")?.join("pakyas/spool")),
+    }
+}
+
+/// The directory that `variable` names, else the one in the home. Relative paths are ignored,
+/// as the XDG base directory specification has it.
+fn base_directory(variable: &str, in_home: &str) -> Option<PathBuf> {
     let absolute = |name| {
         variable_os(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    // The XDG base directory specification has relative paths ignored.
-    let base = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
-    Some(base.join("pakyas"))
+    // A home that is not there is not for us to make, not even where we could.
+    let home = || absolute("HOME").filter(|home| home.is_dir());
+    absolute(variable).or_else(|| Some(home()?.join(in_home)))
 }
 
 impl Settings {

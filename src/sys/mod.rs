@@ -6,11 +6,13 @@
 #![allow(unsafe_code)]
 
 mod child;
+mod clock;
 mod fd;
 mod signal;
 mod terminal;
 
 pub use child::{Inherited, Reaped, Status, reap};
+pub use clock::{boot_id, since_boot};
 pub use fd::{
     Await, Ready, let_go_of_stdin_and_stdout, poll, same_open_file, set_nonblocking, waiting_bytes,
 };

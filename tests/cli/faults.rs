@@ -15,7 +15,14 @@ fn is_api(request: &Received) -> bool {
 
 /// A home whose public id is that of a stub, with `seconds` for each ping.
 fn ping(stub: &Stub, seconds: &str) -> crate::support::home::Outcome {
-    Home::at(&stub.url()).run(["ping", "--public-id", ID, "--ping-timeout", seconds])
+    Home::at(&stub.url()).run([
+        "ping",
+        "--strict",
+        "--public-id",
+        ID,
+        "--ping-timeout",
+        seconds,
+    ])
 }
 
 #[test]
@@ -26,9 +33,16 @@ fn a_server_that_is_not_there_is_told_within_the_time_given() {
         .says("Can't reach http://127.0.0.1:9")
         .says("refused");
     let begin = Instant::now();
-    home.run(["ping", "--public-id", ID, "--ping-timeout", "1s"])
-        .exits(4)
-        .says("Can't reach http://127.0.0.1:9");
+    home.run([
+        "ping",
+        "--public-id",
+        ID,
+        "--ping-timeout",
+        "1s",
+        "--strict",
+    ])
+    .exits(4)
+    .says("Can't reach http://127.0.0.1:9");
     assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
@@ -234,6 +248,7 @@ fn a_proxy_is_used_for_other_machines_and_not_for_this_one() {
         &id,
         "--ping-url",
         "http://pakyas.invalid",
+        "--strict",
         "--ping-timeout",
         "1s",
     ])

@@ -38,9 +38,13 @@ pub struct Ping {
     /// how long the run took, milliseconds
     #[argh(option)]
     pub duration_ms: Option<String>,
-    /// how long to keep trying (default 30s)
+    /// how long to keep trying (default 30s); then the ping is kept, and goes out with a
+    /// later pakyas
     #[argh(option)]
     pub ping_timeout: Option<String>,
+    /// exit 4 where the ping is only kept
+    #[argh(switch)]
+    pub strict: bool,
 }
 
 /// Run a job and tell how it went; the job itself notices nothing.

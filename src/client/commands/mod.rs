@@ -9,7 +9,10 @@ mod monitor;
 mod org;
 mod ping;
 mod project;
+mod spool;
 mod whoami;
+
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -17,6 +20,7 @@ use super::address;
 use super::api::Api;
 use super::args::{Command, Globals, Invocation};
 use super::config::{self, ChosenProject, Config};
+use super::delivery::Courier;
 use super::error::{Error, Kind};
 use super::http::Http;
 use super::render::{Format, Screen};
@@ -24,6 +28,9 @@ use super::settings::{self, Settings};
 use super::talk::{Talk, say};
 use crate::wire::Me;
 use crate::wire::check::NAME_MAX;
+
+/// How long a command may take for pings that were kept before, once its own work is done.
+const AFTER_WORK: Duration = Duration::from_secs(2);
 
 /// Does what was asked for, and gives the exit code.
 ///
@@ -48,9 +55,14 @@ pub fn run(invocation: Invocation) -> Result<i32, Error> {
         Command::Project(typed) => project::run(&context, typed.command),
         Command::Check(typed) => check::run(&context, typed.command),
         Command::Channel(typed) => channel::run(&context, typed.command),
-        Command::Ping(typed) => ping::run(&context, typed).map(|()| 0),
-        Command::Monitor(_) => Ok(0),
+        Command::Ping(typed) => return ping::run(&context, typed),
+        Command::Spool(typed) => return spool::run(&context, &typed.command),
+        Command::Monitor(_) => return Ok(0),
     }
+    .inspect(|_| {
+        // The server answered: a good time to send what could not be sent before.
+        Courier::new(context.globals()).after_work(Instant::now() + AFTER_WORK);
+    })
 }
 
 /// A defect ends the command with a sentence and the exit code that scripts know it by.
@@ -168,13 +180,6 @@ fn number(flag: &str, text: &str, least: u64, most: u64) -> Result<u64, Error> {
             text.escape_debug()
         ))),
     }
-}
-
-/// What was typed after a flag, unless it is empty. `PAKYAS_PUBLIC_ID=… pakyas monitor
-/// --public_id "$PAKYAS_PUBLIC_ID"`, as the guide has it, gives an empty text: the shell
-/// fills it in before it sets the variable, which then is what counts.
-fn typed<T: AsRef<str>>(text: Option<T>) -> Option<T> {
-    text.filter(|text| !text.as_ref().is_empty())
 }
 
 /// The public id typed as such, where it is one.

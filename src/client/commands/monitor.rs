@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::{as_public_id, typed, usage};
+use super::{as_public_id, usage};
 use crate::client::args::{Globals, Monitor};
 use crate::client::delivery::Target;
 use crate::client::error::Error;
@@ -66,10 +66,17 @@ fn target(slug: Option<String>, public_id: Option<String>) -> Result<Target, Err
         Some(id) => Target::PublicId(id),
         None => Target::Slug(text),
     };
-    match (slug, typed(public_id), Settings::public_id()) {
-        (Some(_), Some(_), _) => Err(usage("Give the slug or --public-id, not both")),
-        (Some(text), None, _) | (None, Some(text), _) | (None, None, Some(text)) => Ok(of(text)),
-        (None, None, None) => Err(usage(
+    // An empty flag is that of a variable that is not set: the environment counts, and where
+    // that says nothing either, the job still runs.
+    let public_id = match (public_id, Settings::public_id()) {
+        (Some(text), Some(of_environment)) if text.is_empty() => Some(of_environment),
+        (None, of_environment) if slug.is_none() => of_environment,
+        (typed, _) => typed,
+    };
+    match (slug, public_id) {
+        (Some(_), Some(_)) => Err(usage("Give the slug or --public-id, not both")),
+        (Some(text), None) | (None, Some(text)) => Ok(of(text)),
+        (None, None) => Err(usage(
             "'pakyas monitor' needs a check: pakyas monitor SLUG -- COMMAND, or --public-id ID, or PAKYAS_PUBLIC_ID",
         )),
     }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Context, as_public_id, number, usage};
+use super::{AFTER_WORK, Context, as_public_id, number, usage};
 use crate::client::args;
-use crate::client::delivery::{Courier, Ping, Target, not_a_slug};
+use crate::client::delivery::{Courier, Delivery, Moment, Ping, Target, not_a_slug};
 use crate::client::error::Error;
 use crate::client::render::{self, Format};
 use crate::client::settings::Settings;
@@ -19,10 +19,12 @@ use crate::wire::{OUTPUT_LIMIT, RUN_ID_MAX};
 /// How long to keep trying where nothing is said.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub fn run(context: &Context, typed: args::Ping) -> Result<(), Error> {
-    let at = Instant::now();
+pub fn run(context: &Context, typed: args::Ping) -> Result<i32, Error> {
+    let (at, begun) = (Moment::now(), Instant::now());
     let signal = signal(&typed)?;
-    let public_id = super::typed(typed.public_id.as_deref());
+    // An empty flag is that of a variable that the shell filled in before it was set, as in
+    // the guide's crontab line: then the environment counts.
+    let public_id = typed.public_id.as_deref().filter(|text| !text.is_empty());
     let target = target(typed.slug.as_deref(), public_id)?;
     let timeout = match &typed.ping_timeout {
         Some(text) => Duration::from_secs(
@@ -42,28 +44,47 @@ pub fn run(context: &Context, typed: args::Ping) -> Result<(), Error> {
         None => Vec::new(),
     };
     let courier = Courier::new(context.globals());
-    let delivered = courier.deliver(&target, &ping, deadline(at, timeout))?;
-    if context.format == Format::Table {
-        if context.globals().quiet {
-            return Ok(());
-        }
-        let shown = target.shown();
-        return render::print(format!("Pong! Check '{shown}' {}\n", told(signal)).as_bytes());
-    }
-    let slug = match &target {
-        Target::Slug(slug) => Some(slug),
-        Target::PublicId(_) => None,
+    let delivery = courier.deliver(&target, &ping, deadline(begun, timeout));
+    let (delivered, why) = match &delivery {
+        Delivery::Done(delivered) => (Some(delivered), None),
+        Delivery::Kept(error) => (None, Some(error)),
+        Delivery::Lost(error) => return Err(error.clone()),
     };
-    let result = json!({
-        "slug": slug,
-        "public_id": delivered.public_id,
-        "type": signal.kind,
-        "exit_code": signal.exit_code,
-        "run_id": ping.run_id,
-        "sent_to": delivered.sent_to,
-        "attempts": delivered.attempts,
-    });
-    render::one(context.format, &result, String::new)
+    if context.format == Format::Table {
+        if delivered.is_some() && !context.globals().quiet {
+            let shown = target.shown();
+            render::print(format!("Pong! Check '{shown}' {}\n", told(signal)).as_bytes())?;
+        }
+    } else {
+        let slug = match &target {
+            Target::Slug(slug) => Some(slug),
+            Target::PublicId(_) => None,
+        };
+        let result = json!({
+            "slug": slug,
+            "public_id": delivered.map(|delivered| delivered.public_id),
+            "type": signal.kind,
+            "exit_code": signal.exit_code,
+            "run_id": ping.run_id,
+            "delivered": delivered.is_some(),
+            "sent_to": delivered.map(|delivered| &delivered.sent_to),
+            "attempts": delivered.map(|delivered| delivered.attempts),
+        });
+        render::one(context.format, &result, String::new)?;
+    }
+    if let Some(error) = why {
+        context.talk.warn(&format!(
+            "the ping is kept and goes out with a later pakyas: {}",
+            error.first_line()
+        ));
+        return Ok(if typed.strict {
+            i32::from(error.kind().exit_code())
+        } else {
+            0
+        });
+    }
+    courier.after_work(Instant::now() + AFTER_WORK);
+    Ok(0)
 }
 
 /// `timeout` after `at`; a century where that is more than a clock can hold.

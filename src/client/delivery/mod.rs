@@ -1,13 +1,19 @@
-//! Getting pings there: one attempt, a verdict, and again within a budget of time.
+//! Getting pings there: one attempt, a verdict, and again within a budget of time; what could
+//! not be delivered by then is kept, and sent by a later pakyas.
 //!
-//! `ping` is what is told, `verdict` judges an attempt and `pause` says how long to wait for
-//! the next, both pure; here is what carries it out.
+//! `ping` is what is told and `moment` when it happened; `verdict` judges an attempt and `pause`
+//! says how long to wait for the next, both pure; `spool` is what is kept and `flush` sends it.
+//! Here is what carries a ping.
 
+mod flush;
+mod moment;
 mod pause;
 mod ping;
+mod spool;
 mod verdict;
 
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,7 +34,10 @@ use crate::wire::check::{is_slug, slug_from_name};
 use crate::wire::header;
 use crate::wire::{self, MAX_AGE_MS, RUN_ID_MAX};
 
+pub use flush::Flushed;
+pub use moment::Moment;
 pub use ping::Ping;
+pub use spool::{Entry, Kept, Spool};
 use verdict::Verdict;
 
 /// How long one attempt may take. A server that accepts and stays silent must leave time for
@@ -68,6 +77,17 @@ pub struct Delivered {
     pub public_id: Uuid,
 }
 
+/// What became of a ping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The server has it.
+    Done(Delivered),
+    /// It could not be delivered in time, for this reason, and is in the spool.
+    Kept(Error),
+    /// It is delivered neither now nor later, for this reason.
+    Lost(Error),
+}
+
 /// Where a target's pings go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
@@ -80,8 +100,10 @@ struct Place {
 /// Carries pings. Shareable by `Arc`: the start and the end of a job use one connection.
 pub struct Courier {
     settings: Settings,
-    http: Http,
+    http: Arc<Http>,
     talk: Talk,
+    /// Where pings are kept; `None` on a machine without a home.
+    spool: Option<Spool>,
     /// What the last lookup found, so that the end of a job need not repeat that of its start.
     found: Mutex<Option<(Target, Place)>>,
 }
@@ -90,26 +112,77 @@ impl Courier {
     /// Reads the settings (environment, files) and touches no network. Never fails: what is
     /// wrong with the settings surfaces in [`Courier::deliver`].
     pub fn new(globals: &Globals) -> Self {
+        Self::sharing(globals, Arc::new(Http::new(settings::ca_file())))
+    }
+
+    /// One for other settings that uses the same connections.
+    fn sharing(globals: &Globals, http: Arc<Http>) -> Self {
         Self {
             settings: Settings::load(globals),
-            http: Http::new(settings::ca_file()),
+            http,
             talk: Talk::new(globals),
+            spool: settings::spool_directory().map(Spool::new),
             found: Mutex::new(None),
         }
     }
 
-    /// Looks the target up, then tries with growing, jittered pauses until `deadline`.
-    ///
-    /// # Errors
-    /// [`Kind::Network`] where the ping was not delivered in time and may still be later;
-    /// any other kind where it was refused for good, or never could be sent. The first line
-    /// of the message says it all; commands that mend it may follow.
-    pub fn deliver(
+    /// Looks the target up, then tries with growing, jittered pauses until `deadline`. From
+    /// the first attempt that failed on, the ping is in the spool: should this process be
+    /// killed meanwhile, another sends it. The first line of an error's message says it all;
+    /// commands that mend it may follow.
+    pub fn deliver(&self, target: &Target, ping: &Ping, deadline: Instant) -> Delivery {
+        let mut kept = None;
+        let result = self.try_until(target, ping, deadline, &mut kept);
+        let forget = |path: &Option<PathBuf>| {
+            if let (Some(spool), Some(path)) = (&self.spool, path) {
+                let _ = spool.remove(path);
+            }
+        };
+        match (result, &kept) {
+            (Ok(delivered), _) => {
+                forget(&kept);
+                Delivery::Done(delivered)
+            }
+            (Err(error), Some(_)) if error.kind() == Kind::Network => Delivery::Kept(error),
+            (Err(error), _) => {
+                forget(&kept);
+                Delivery::Lost(error)
+            }
+        }
+    }
+
+    /// Puts a ping into the spool; gives where, or `None` where it can't be kept.
+    fn keep(&self, target: &Target, place: Option<&Place>, ping: &Ping) -> Option<PathBuf> {
+        let spool = self.spool.as_ref()?;
+        match spool.add(&self.addressee(target, place), ping) {
+            Ok(added) => {
+                if added.dropped > 0 {
+                    self.talk.warn(&format!(
+                        "the spool {} is full: the oldest ping in it was dropped ({} in all)",
+                        spool.directory().display(),
+                        added.dropped
+                    ));
+                }
+                added.path
+            }
+            Err(error) => {
+                self.talk.warn(&format!(
+                    "can't keep a ping in {} ({error}); PAKYAS_SPOOL_DIR names another place",
+                    spool.directory().display()
+                ));
+                None
+            }
+        }
+    }
+
+    fn try_until(
         &self,
         target: &Target,
         ping: &Ping,
         deadline: Instant,
+        kept: &mut Option<PathBuf>,
     ) -> Result<Delivered, Error> {
+        let mut tried_to_keep = false;
         let mut requests = 0;
         let mut looked_again = false;
         for attempt in 1.. {
@@ -145,7 +218,7 @@ impl Courier {
                     match self.look_up(target, deadline) {
                         Ok(place) => {
                             looked_again = true;
-                            self.keep(target, place);
+                            self.remember(target, place);
                         }
                         Err(error) if error.kind() == Kind::Network => {
                             self.wait(attempt, error, deadline)?;
@@ -154,7 +227,12 @@ impl Courier {
                     }
                 }
                 (Verdict::Refused(error), _) => return Err(error),
-                (Verdict::Later(error), _) => self.wait(attempt, error, deadline)?,
+                (Verdict::Later(error), place) => {
+                    if !std::mem::replace(&mut tried_to_keep, true) {
+                        *kept = self.keep(target, place.as_ref(), ping);
+                    }
+                    self.wait(attempt, error, deadline)?;
+                }
                 (Verdict::Delivered, None) => {}
             }
         }
@@ -185,7 +263,7 @@ impl Courier {
     fn attempt(&self, place: &Place, ping: &Ping, deadline: Instant) -> Verdict {
         let url = format!("{}/{}{}", place.base, place.id, ping.signal.path_suffix());
         let number = |value: u64| value.to_string();
-        let age = ping.at.elapsed().as_millis().min(u128::from(MAX_AGE_MS));
+        let age = ping.at.age().as_millis().min(u128::from(MAX_AGE_MS));
         let mut headers = vec![
             (header::IDEMPOTENCY_KEY, ping.key.to_string()),
             (header::AGE, age.to_string()),
@@ -236,11 +314,11 @@ impl Courier {
             Some(place) => place,
             None => self.look_up(target, deadline)?,
         };
-        self.keep(target, place.clone());
+        self.remember(target, place.clone());
         Ok(place)
     }
 
-    fn keep(&self, target: &Target, place: Place) {
+    fn remember(&self, target: &Target, place: Place) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         *found = Some((target.clone(), place));
     }

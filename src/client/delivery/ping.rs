@@ -1,9 +1,10 @@
 //! One ping: what happened, when, and what goes with it.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
+use super::moment::Moment;
 use crate::random;
 use crate::wire::ping::Signal;
 
@@ -22,15 +23,15 @@ pub struct Ping {
     pub max_rss_kb: Option<u64>,
     /// The run's output; the server keeps the last 10 KB.
     pub body: Vec<u8>,
-    /// When it happened, by a clock that never jumps.
-    pub at: Instant,
+    /// When it happened.
+    pub at: Moment,
     /// The `Idempotency-Key`: the same in every attempt, so that sending twice is safe.
     pub key: Uuid,
 }
 
 impl Ping {
     /// A ping with a key of its own and nothing else.
-    pub fn new(signal: Signal, at: Instant) -> Self {
+    pub fn new(signal: Signal, at: Moment) -> Self {
         Self {
             signal,
             run_id: None,

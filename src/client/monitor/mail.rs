@@ -9,15 +9,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::delivery::{Delivered, Ping};
-use super::super::error::Error;
+use super::super::delivery::{Delivery, Moment, Ping};
 use super::super::talk::Talk;
 use super::Carrier;
 use crate::sys;
 use crate::wire::ping::Kind;
 
-/// How a delivery went.
-pub type Outcome = Result<Delivered, Error>;
+/// How long, after the end was delivered, may be used for pings that were kept before.
+pub const AFTER_WORK: Duration = Duration::from_secs(2);
 
 type Open = Box<dyn Fn() -> Box<dyn Carrier> + Send + Sync>;
 
@@ -28,12 +27,20 @@ enum Which {
     End,
 }
 
+/// What a thread has to tell.
+enum News {
+    Over(Which, Delivery),
+    /// All is done that was to be done after the end.
+    Finished,
+}
+
 /// The pings of one run.
 pub struct Mail {
     shared: Arc<Shared>,
-    news: Receiver<(Which, Outcome)>,
-    start: Option<Outcome>,
-    end: Option<Outcome>,
+    news: Receiver<News>,
+    start: Option<Delivery>,
+    end: Option<Delivery>,
+    finished: bool,
 }
 
 struct Shared {
@@ -44,13 +51,14 @@ struct Shared {
     run_id: OnceLock<String>,
     start_is_over: Mutex<bool>,
     start_ended: Condvar,
-    news: Sender<(Which, Outcome)>,
+    news: Sender<News>,
     talk: Talk,
 }
 
 impl Mail {
     /// Sends the start, on a thread of its own. Returns at once.
-    pub fn start(open: Open, talk: Talk, at: Instant, budget: Duration) -> Self {
+    pub fn start(open: Open, talk: Talk, at: Moment, budget: Duration) -> Self {
+        let begun = Instant::now();
         let (sender, news) = channel();
         let shared = Arc::new(Shared {
             open,
@@ -66,8 +74,9 @@ impl Mail {
             news,
             start: None,
             end: None,
+            finished: false,
         };
-        let deadline = at + budget;
+        let deadline = begun + budget;
         let work = move || {
             let ping = Ping::new(Kind::Start.into(), at);
             shared.deliver(Which::Start, ping, deadline);
@@ -85,7 +94,10 @@ impl Mail {
         let shared = Arc::clone(&self.shared);
         let work = move || {
             shared.await_start(deadline);
-            shared.deliver(Which::End, ping.clone(), deadline);
+            if shared.deliver(Which::End, ping.clone(), deadline) {
+                shared.carrier().after_work(Instant::now() + AFTER_WORK);
+            }
+            shared.tell(News::Finished);
         };
         // Without a thread the end is sent from here: the job is over, so only we wait for it.
         if spawn("end", work.clone()).is_err() {
@@ -94,49 +106,65 @@ impl Mail {
     }
 
     /// How the end's delivery went, once it is over.
-    pub fn end_outcome(&mut self) -> Option<&Outcome> {
+    pub fn end_outcome(&mut self) -> Option<&Delivery> {
         self.read_news();
         self.end.as_ref()
     }
 
     /// How the start's delivery went, once it is over.
-    pub fn start_outcome(&mut self) -> Option<&Outcome> {
+    pub fn start_outcome(&mut self) -> Option<&Delivery> {
         self.read_news();
         self.start.as_ref()
     }
 
+    /// Whether nothing is left to be done, after the end too.
+    pub fn is_finished(&mut self) -> bool {
+        self.read_news();
+        self.finished
+    }
+
     fn read_news(&mut self) {
-        while let Ok((which, outcome)) = self.news.try_recv() {
-            match which {
-                Which::Start => self.start = Some(outcome),
-                Which::End => self.end = Some(outcome),
+        while let Ok(news) = self.news.try_recv() {
+            match news {
+                News::Over(Which::Start, outcome) => self.start = Some(outcome),
+                News::Over(Which::End, outcome) => self.end = Some(outcome),
+                News::Finished => self.finished = true,
             }
         }
     }
 }
 
 impl Shared {
-    fn deliver(&self, which: Which, mut ping: Ping, deadline: Instant) {
+    /// Opened by the first thread that needs it.
+    fn carrier(&self) -> &dyn Carrier {
+        &**self.carrier.get_or_init(|| (self.open)())
+    }
+
+    /// Delivers one of the two; gives whether the server has it.
+    fn deliver(&self, which: Which, mut ping: Ping, deadline: Instant) -> bool {
         let run_id = self.run_id.get_or_init(|| ping.key.to_string());
         ping.run_id = Some(run_id.clone());
         let name = which.name();
         self.talk
             .tell(|| format!("sending the {name} of run {run_id}"));
         let begun = Instant::now();
-        let outcome = self
-            .carrier
-            .get_or_init(|| (self.open)())
-            .carry(&ping, deadline);
+        let outcome = self.carrier().carry(&ping, deadline);
         let took = begun.elapsed().as_millis();
         self.talk.tell(|| match &outcome {
-            Ok(_) => format!("the {name} took {took} ms"),
-            Err(error) => {
+            Delivery::Done(_) => format!("the {name} took {took} ms"),
+            Delivery::Kept(error) | Delivery::Lost(error) => {
                 let why = error.first_line();
                 format!("the {name} was not delivered after {took} ms: {why}")
             }
         });
+        let delivered = matches!(outcome, Delivery::Done(_));
+        self.tell(News::Over(which, outcome));
+        delivered
+    }
+
+    fn tell(&self, news: News) {
         // Nobody listens any more where the run was cut short.
-        let _ = self.news.send((which, outcome));
+        let _ = self.news.send(news);
         sys::wake();
     }
 

@@ -25,8 +25,7 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use super::args::Globals;
-use super::delivery::{Courier, Delivered, Ping, Target};
-use super::error::Error;
+use super::delivery::{Courier, Delivery, Ping, Target};
 use super::talk::Talk;
 
 /// How long after TERM a job that outlived its `--timeout` gets KILL, where nothing is said.
@@ -77,7 +76,10 @@ pub enum Capture {
 /// What carries a ping. The run knows the network only as this.
 trait Carrier: Send + Sync {
     /// Tries until `deadline`.
-    fn carry(&self, ping: &Ping, deadline: Instant) -> Result<Delivered, Error>;
+    fn carry(&self, ping: &Ping, deadline: Instant) -> Delivery;
+
+    /// Does, until `until`, what is to be done once all has gone well.
+    fn after_work(&self, until: Instant);
 }
 
 struct Post {
@@ -86,8 +88,12 @@ struct Post {
 }
 
 impl Carrier for Post {
-    fn carry(&self, ping: &Ping, deadline: Instant) -> Result<Delivered, Error> {
+    fn carry(&self, ping: &Ping, deadline: Instant) -> Delivery {
         self.courier.deliver(&self.target, ping, deadline)
+    }
+
+    fn after_work(&self, until: Instant) {
+        self.courier.after_work(until);
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::delivery::Ping;
+use super::super::delivery::{Moment, Ping};
 use super::tail::Tail;
 use crate::sys::{self, Status};
 use crate::wire::OUTPUT_LIMIT;
@@ -127,8 +127,10 @@ fn seconds(duration: Duration) -> String {
 /// What is measured of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measured {
-    /// When it ended.
+    /// When it ended, for what is to be done within so much time of it.
     pub ended: Instant,
+    /// The same, for telling its age.
+    pub at: Moment,
     /// From the spawn to the end, by the monotonic clock.
     pub duration: Duration,
     /// Processor time; unknown where the job never ran.
@@ -145,7 +147,7 @@ impl Measured {
             cpu_ms: self.cpu.map(milliseconds),
             max_rss_kb: self.max_rss_kb,
             body,
-            ..Ping::new(Signal::exit(ending.code()), self.ended)
+            ..Ping::new(Signal::exit(ending.code()), self.at)
         }
     }
 }

@@ -5,8 +5,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::delivery::{Delivery, Moment};
 use super::super::talk::{Talk, say_as_pakyas};
-use super::mail::Mail;
+use super::mail::{AFTER_WORK, Mail};
 use super::output::{DRAIN, Output};
 use super::report::{Ending, Measured};
 use super::signals;
@@ -22,7 +23,7 @@ const LOST: i32 = 3;
 const ONE_WISH: Duration = Duration::from_millis(200);
 
 /// How much longer than a delivery's own deadline its outcome is waited for.
-const DEADLINE_SLACK: Duration = Duration::from_millis(200);
+const DEADLINE_SLACK: Duration = Duration::from_millis(1_000);
 
 /// Runs the job and gives the exit code. `open` is called on another thread.
 pub fn run(
@@ -33,7 +34,7 @@ pub fn run(
     confine_panics();
     let inherited = Inherited::take();
     let ping_timeout = job.ping_timeout.min(FOR_EVER);
-    let mut mail = Mail::start(Box::new(open), talk, Instant::now(), ping_timeout);
+    let mut mail = Mail::start(Box::new(open), talk, Moment::now(), ping_timeout);
     let capture = if job.no_output {
         Capture::None
     } else {
@@ -71,6 +72,7 @@ pub fn run(
             say_as_pakyas(&ending.reason().unwrap_or_default());
             let measured = Measured {
                 ended: Instant::now(),
+                at: Moment::now(),
                 duration: Duration::ZERO,
                 cpu: None,
                 max_rss_kb: None,
@@ -92,8 +94,10 @@ pub fn run(
     let reported = after.attend(Some(deadline + DEADLINE_SLACK), || {
         mail.end_outcome().is_some()
     });
+    let tidied_up = Instant::now() + AFTER_WORK + DEADLINE_SLACK;
     // What the job wrote before its end is owed to whoever reads it, however slowly.
     if reported == Attended::CutShort
+        || after.attend(Some(tidied_up), || mail.is_finished()) == Attended::CutShort
         || after.attend(None, || output.is_done()) == Attended::CutShort
     {
         return code;
@@ -105,11 +109,18 @@ pub fn run(
     code
 }
 
-/// Says in one line what did not reach the server; gives whether the end did not.
+/// Says in one line what did not reach the server; gives whether the end is lost.
 fn tell_of_losses(mail: &mut Mail, job: &Job, talk: Talk) -> bool {
     match mail.end_outcome() {
-        Some(Ok(_)) => {}
-        Some(Err(error)) => {
+        Some(Delivery::Done(_)) => {}
+        Some(Delivery::Kept(error)) => {
+            talk.warn(&format!(
+                "this run could not be reported yet, its report is kept and goes out with a later pakyas: {}",
+                error.first_line()
+            ));
+            return false;
+        }
+        Some(Delivery::Lost(error)) => {
             talk.warn(&format!(
                 "this run could not be reported: {}",
                 error.first_line()
@@ -124,7 +135,8 @@ fn tell_of_losses(mail: &mut Mail, job: &Job, talk: Talk) -> bool {
             return true;
         }
     }
-    if let Some(Err(error)) = mail.start_outcome() {
+    // A start that was kept went out after the end, or will with a later one.
+    if let Some(Delivery::Lost(error)) = mail.start_outcome() {
         talk.warn(&format!(
             "the start of this run could not be reported: {}",
             error.first_line()

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::delivery::Moment;
 use super::report::{Ending, Measured};
 use super::signals::{self, Forward, Standing};
 use super::{FOR_EVER, Job};
@@ -63,7 +64,7 @@ impl<'a> Watch<'a> {
                 None => self.enforce_limit(),
             }
         };
-        let ended = Instant::now();
+        let (ended, at) = (Instant::now(), Moment::now());
         if self.is_out_of_time() {
             self.finish_group();
         }
@@ -75,6 +76,7 @@ impl<'a> Watch<'a> {
         };
         let measured = Measured {
             ended,
+            at,
             duration: ended - self.started,
             cpu: Some(job.cpu),
             max_rss_kb: Some(job.max_rss_kb),

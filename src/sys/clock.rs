@@ -1,0 +1,35 @@
+//! Clocks: time since the machine booted, and which boot that was.
+
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+/// The clock that goes on while the machine sleeps and that nobody can set (clock_gettime(2)).
+#[cfg(target_os = "linux")]
+const CLOCK: libc::clockid_t = libc::CLOCK_BOOTTIME;
+#[cfg(not(target_os = "linux"))]
+const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
+
+/// How long ago the machine booted, the time that it slept included.
+pub fn since_boot() -> Duration {
+    let mut time = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: zeroes are a valid timespec, and the pointer is to a local that outlives the
+    // call, which fills it in or, on a kernel without the clock, leaves the zeroes.
+    let time = unsafe {
+        libc::clock_gettime(CLOCK, time.as_mut_ptr());
+        time.assume_init()
+    };
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0).min(999_999_999),
+    )
+}
+
+/// What the kernel calls this boot (random(4)); `None` where it says nothing, as without /proc.
+pub fn boot_id() -> Option<String> {
+    use std::io::Read;
+    let mut text = String::new();
+    let file = std::fs::File::open("/proc/sys/kernel/random/boot_id").ok()?;
+    file.take(64).read_to_string(&mut text).ok()?;
+    let id = text.trim();
+    (!id.is_empty()).then(|| id.to_owned())
+}
