@@ -120,7 +120,7 @@ impl Home {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
-        outcome(&mut shell)
+        captured(&mut shell)
     }
 
     /// Runs the client with these arguments.
@@ -161,7 +161,12 @@ impl Drop for Home {
 /// No command of these tests takes this long, however busy the machine is.
 const TOO_LONG: Duration = Duration::from_secs(90);
 
-/// Runs a command and takes what it wrote.
+/// Runs a command and takes all that it writes.
+pub fn captured(command: &mut Command) -> Outcome {
+    outcome(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+}
+
+/// Runs a command and takes what it writes to streams that are pipes.
 pub fn outcome(command: &mut Command) -> Outcome {
     finish(command.spawn().unwrap())
 }

@@ -117,6 +117,11 @@ impl Server {
     }
 
     fn launch(&mut self, listen: &str, options: impl FnOnce(&mut Command)) {
+        assert!(self.try_launch(listen, options), "{}", self.greeting);
+    }
+
+    /// Whether it came to listening.
+    fn try_launch(&mut self, listen: &str, options: impl FnOnce(&mut Command)) -> bool {
         let mut command = command();
         command
             .args(["--listen", listen, "--data-dir"])
@@ -128,12 +133,15 @@ impl Server {
         self.child = Some(child);
         self.greeting.clear();
         while !self.greeting.contains("is listening on ") {
-            let read = stdout.read_line(&mut self.greeting).unwrap();
-            assert!(read > 0, "the server ended: {}", self.greeting);
+            if stdout.read_line(&mut self.greeting).unwrap() == 0 {
+                self.kill();
+                return false;
+            }
         }
         let url = self.greeting.trim().rsplit(' ').next().unwrap_or_default();
         assert!(url.starts_with("http://127.0.0.1:"), "{}", self.greeting);
         self.url = url.to_owned();
+        true
     }
 
     pub fn pid(&self) -> i32 {
@@ -158,7 +166,10 @@ impl Server {
     pub fn restart(&mut self) {
         self.kill();
         let address = self.url.trim_start_matches("http://").to_owned();
-        self.launch(&address, |_| {});
+        // While it is down another test's connection may have its port for a moment.
+        wait_for("the server's address", || {
+            self.try_launch(&address, |_| {}).then_some(())
+        });
     }
 
     pub fn database(&self) -> PathBuf {

@@ -28,8 +28,7 @@ pub const BYTES_MAX: u64 = 20_000_000;
 /// The largest file that is read as a ping, bytes: its output and what is said about it.
 const FILE_MAX: u64 = OUTPUT_LIMIT as u64 + 16 * 1024;
 
-/// How long to wait for a turn at writing. Without one the ping is kept all the same: one too
-/// many is better than one too few.
+/// How long to wait for a turn at making room.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whose ping it is: all that is needed to deliver it by another process, later.
@@ -158,29 +157,28 @@ impl Spool {
             bytes: bytes.len() as u64,
         };
         files::create_directory(&self.directory)?;
-        let turn = files::turn(&self.directory, PATIENCE);
-        if let Err(error) = &turn
-            && error.kind() != io::ErrorKind::TimedOut
-        {
-            return Err(io::Error::new(error.kind(), error.to_string()));
+        let path = self.path(&entry);
+        files::write(&path, &bytes, files::Worth::Kept)?;
+        let dropped = self.make_room()?;
+        let itself = dropped.contains(&entry);
+        Ok(Added {
+            path: (!itself).then_some(path),
+            dropped: dropped.len(),
+        })
+    }
+
+    /// Drops what is over the bounds. Only then do writers take turns, so that hundreds of
+    /// wrappers that end at once do not wait for each other's disk.
+    fn make_room(&self) -> io::Result<Vec<Entry>> {
+        if victims(self.list()?).is_empty() {
+            return Ok(Vec::new());
         }
-        let victims = victims(self.list()?, &entry);
-        let dropped = victims.len();
-        if victims.contains(&entry) {
-            return Ok(Added {
-                path: None,
-                dropped,
-            });
-        }
+        let _turn = files::turn(&self.directory, PATIENCE)?;
+        let victims = victims(self.list()?);
         for victim in &victims {
             self.remove(&self.path(victim))?;
         }
-        let path = self.path(&entry);
-        files::write(&path, &bytes, files::Worth::Kept)?;
-        Ok(Added {
-            path: Some(path),
-            dropped,
-        })
+        Ok(victims)
     }
 
     /// What is kept, oldest first.
@@ -330,10 +328,8 @@ fn parse(bytes: Vec<u8>) -> io::Result<Kept> {
     })
 }
 
-/// What has to go so that `new` fits, which may be `new` itself. Pure.
-fn victims(mut kept: Vec<Entry>, new: &Entry) -> Vec<Entry> {
-    kept.push(new.clone());
-    kept.sort();
+/// What has to go of all that is kept, oldest first. Pure.
+fn victims(kept: Vec<Entry>) -> Vec<Entry> {
     let mut count = kept.len();
     let mut bytes: u64 = kept.iter().map(|entry| entry.bytes).sum();
     let (failures, others): (Vec<Entry>, Vec<Entry>) =
@@ -355,6 +351,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The entries with one more.
+    fn with(kept: &[Entry], new: Entry) -> Vec<Entry> {
+        let mut all = kept.to_vec();
+        all.push(new);
+        all.sort();
+        all
+    }
+
     fn entry(at: u64, kind: &str, bytes: u64) -> Entry {
         Entry {
             name: format!("{at:015}-{kind}-x.ping"),
@@ -364,10 +368,10 @@ mod tests {
 
     #[test]
     fn where_there_is_room_nothing_goes() {
-        let kept = (1..COUNT_MAX as u64)
+        let kept: Vec<Entry> = (1..COUNT_MAX as u64)
             .map(|at| entry(at, "fail", 10))
             .collect();
-        assert_eq!(victims(kept, &entry(5_000, "start", 10)), []);
+        assert_eq!(victims(with(&kept, entry(5_000, "start", 10))), []);
     }
 
     #[test]
@@ -375,23 +379,21 @@ mod tests {
         let mut kept: Vec<Entry> = (0..998).map(|at| entry(at, "fail", 10)).collect();
         kept.push(entry(2_000, "success", 10));
         kept.push(entry(2_001, "start", 10));
-        let gone = victims(kept.clone(), &entry(3_000, "fail", 10));
+        let gone = victims(with(&kept, entry(3_000, "fail", 10)));
         assert_eq!(gone, [entry(2_000, "success", 10)]);
         kept[998] = entry(2_000, "fail", 10);
         kept[999] = entry(2_001, "fail", 10);
-        assert_eq!(
-            victims(kept.clone(), &entry(3_000, "fail", 10)),
-            [kept[0].clone()]
-        );
+        let gone = victims(with(&kept, entry(3_000, "fail", 10)));
+        assert_eq!(gone, [kept[0].clone()]);
         // Among failures alone there is no place for a success.
         let new = entry(3_000, "success", 10);
-        assert_eq!(victims(kept, &new), [new]);
+        assert_eq!(victims(with(&kept, new.clone())), [new]);
     }
 
     #[test]
     fn size_counts_as_well_as_number() {
-        let kept = vec![entry(1, "success", 9_000_000), entry(2, "fail", 9_000_000)];
-        let gone = victims(kept, &entry(3, "fail", 9_000_000));
+        let kept = [entry(1, "success", 9_000_000), entry(2, "fail", 9_000_000)];
+        let gone = victims(with(&kept, entry(3, "fail", 9_000_000)));
         assert_eq!(gone, [entry(1, "success", 9_000_000)]);
     }
 
@@ -407,9 +409,9 @@ mod tests {
                 .enumerate()
                 .map(|(n, (at, fail, bytes))| entry(at * 10_000 + n as u64, kind(fail), bytes))
                 .collect();
-            let new = entry(99_999_999, kind(fail), 10_000);
-            let gone = victims(kept.clone(), &new);
-            let left: Vec<&Entry> = kept.iter().chain([&new]).filter(|e| !gone.contains(e)).collect();
+            let all = with(&kept, entry(99_999_999, kind(fail), 10_000));
+            let gone = victims(all.clone());
+            let left: Vec<&Entry> = all.iter().filter(|entry| !gone.contains(entry)).collect();
             prop_assert!(left.len() <= COUNT_MAX);
             prop_assert!(left.iter().map(|e| e.bytes).sum::<u64>() <= BYTES_MAX);
             let lost_a_failure = gone.iter().any(Entry::is_failure);
