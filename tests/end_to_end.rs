@@ -5,7 +5,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::home::Home;
-use support::hook::Hook;
+use support::hook::{Delivered, Hook};
 use support::server::Server;
 
 const NONE: Value = Value::Null;

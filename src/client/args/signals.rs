@@ -58,7 +58,8 @@ pub struct Ping {
                pakyas monitor --public-id \"$PAKYAS_PUBLIC_ID\" --timeout 2h -- make build",
     note = "The exit code is the job's: 128+N where signal N ended it, 127 where it is not found,\n\
             126 where it can't be run, 124 after --timeout. PAKYAS_PUBLIC_ID is used where \n\
-            neither a slug nor --public-id is given."
+            neither a slug nor --public-id is given. A job that leaves a daemon behind which \n\
+            goes on writing wants --capture none."
 )]
 pub struct Monitor {
     /// the check's slug
@@ -79,10 +80,11 @@ pub struct Monitor {
     /// how long after --timeout's TERM to KILL (default 10s)
     #[argh(option)]
     pub kill_after: Option<String>,
-    /// exit 3 where the job succeeded but that could not be told
+    /// exit 3 where the job succeeded but its end could be neither told nor kept
     #[argh(switch)]
     pub strict: bool,
-    /// how long to keep trying after the job's end (default 30s)
+    /// how long to keep trying after the job's end (default 30s); then the report is kept,
+    /// and goes out with a later pakyas
     #[argh(option)]
     pub ping_timeout: Option<String>,
 }
@@ -123,7 +125,7 @@ pub enum ChannelCommand {
                pakyas channel create --kind webhook --name ops --target https://example.com/hook --secret file:/run/secrets/hook"
 )]
 pub struct ChannelCreate {
-    /// webhook, email or slack
+    /// webhook; email and slack where the server has them
     #[argh(option)]
     pub kind: String,
     /// its name, 1 to 100 characters

@@ -125,8 +125,7 @@ fn card(check: &Check, grace_is_ours: bool) -> String {
          Public id  {}\n\
          Ping URL   {}\n\
          \n\
-         In the crontab:\n\
-         {} pakyas monitor {} -- COMMAND\n",
+         {}\n",
         clean(&check.name),
         clean(&check.project_name),
         clean(&check.slug),
@@ -134,9 +133,16 @@ fn card(check: &Check, grace_is_ours: bool) -> String {
         format_duration(check.grace_seconds),
         check.public_id,
         clean(&check.ping_url),
-        cron_times(period).unwrap_or_else(|| "MINUTE HOUR DAY MONTH WEEKDAY".to_owned()),
-        clean(&check.slug),
+        next_step(period, &clean(&check.slug)),
     )
+}
+
+/// The line with which the job is watched: for the crontab, where cron can start it that often.
+fn next_step(period: u64, slug: &str) -> String {
+    match cron_times(period) {
+        Some(times) => format!("In the crontab:\n{times} pakyas monitor {slug} -- COMMAND"),
+        None => format!("Where the job is started:\npakyas monitor {slug} -- COMMAND"),
+    }
 }
 
 /// The five fields with which cron starts a job that often, where it can.

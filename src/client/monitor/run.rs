@@ -95,7 +95,7 @@ pub fn run(
     let reported = after.attend(Some(deadline + DEADLINE_SLACK), || {
         mail.end_outcome().is_some()
     });
-    let tidied_up = Instant::now() + AFTER_WORK + DEADLINE_SLACK;
+    let tidied_up = Instant::now() + AFTER_WORK;
     // What the job wrote before its end is owed to whoever reads it, however slowly.
     if reported == Attended::CutShort
         || after.attend(Some(tidied_up), || mail.is_finished()) == Attended::CutShort
