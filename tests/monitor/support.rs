@@ -8,6 +8,8 @@
 pub mod catcher;
 #[path = "../support/os.rs"]
 pub mod os;
+#[path = "../support/stub.rs"]
+pub mod stub;
 
 use std::ffi::OsString;
 use std::io::Read;

@@ -1,7 +1,7 @@
 //! A ping target on a port of its own: answers as it is told, and remembers what it was asked.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -202,33 +202,15 @@ fn reply(status: u16, headers: &str) -> String {
 }
 
 fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let mut words = line.split_whitespace();
-    let method = words.next()?.to_owned();
-    let path = words.next()?.to_owned();
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else {
-            break;
-        };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    let length = headers
-        .get("content-length")
-        .and_then(|length| length.parse().ok())
-        .unwrap_or(0);
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let path = path
+    let received = super::stub::read_request(reader, 0)?;
+    let path = received
+        .path
         .split_once(super::PUBLIC_ID)
-        .map_or(path.clone(), |(_, rest)| rest.to_owned());
+        .map_or(received.path.clone(), |(_, rest)| rest.to_owned());
     Some(Request {
-        method,
+        method: received.method,
         path,
-        headers,
-        body,
+        headers: received.headers.into_iter().collect(),
+        body: received.body,
     })
 }

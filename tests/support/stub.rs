@@ -202,7 +202,8 @@ fn serve(stream: &TcpStream, shared: &Shared, connection: usize) -> Option<()> {
     }
 }
 
-fn read_request(reader: &mut BufReader<&TcpStream>, connection: usize) -> Option<Received> {
+/// The next request of a connection; `None` where there is none, or half of one.
+pub fn read_request(reader: &mut BufReader<&TcpStream>, connection: usize) -> Option<Received> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|&read| read > 0)?;
     let mut words = line.split_whitespace();
