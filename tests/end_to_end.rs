@@ -316,3 +316,35 @@ fn a_slug_that_the_cache_knows_is_pinged_while_the_api_is_not_asked() {
     home.pakyas("ping job --verbose").exits(0);
     assert_eq!(server.history(&check).len(), 1);
 }
+
+#[test]
+fn the_output_of_any_run_is_found_by_what_the_table_shows() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    server.check("job", 3600, 300, &NONE);
+    for text in ["first", "second", "third"] {
+        home.run(["ping", "job", "--fail", "--message", text])
+            .exits(0);
+    }
+    let table = home.pakyas("check logs job").exits(0).stdout;
+    let ids: Vec<&str> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().next_back().unwrap())
+        .collect();
+    for (id, text) in ids.iter().zip(["third", "second", "first"]) {
+        let shown = home.run(["check", "logs", "job", "--output", id]).exits(0);
+        assert_eq!(shown.stdout, text);
+    }
+}
+
+#[test]
+fn a_ping_that_was_told_late_says_so_in_the_history() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping_with(&check, "", &[("x-pakyas-age", "3600000")], b"");
+    home.pakyas("check logs job")
+        .exits(0)
+        .shows("1h ago, told 1h later");
+}

@@ -10,6 +10,7 @@ use crate::client::args::CheckLogs;
 use crate::client::error::{Error, Kind};
 use crate::client::lookup;
 use crate::client::render::{self, Format, Table, clean, milliseconds, or_dash, relative, utc};
+use crate::schedule::format_duration;
 use crate::wire::{Check, PingList, PingRecord};
 
 /// How many pings are shown where nothing is said.
@@ -18,6 +19,9 @@ const USUAL: u64 = 20;
 const MOST: u64 = 1_000;
 /// How much of an id the table shows, characters.
 const SHORT: usize = 8;
+/// How much later than it happened the server must have learned of a ping for the table to say
+/// so, seconds.
+const LATE: u64 = 5;
 
 pub fn run(context: &Context, typed: &CheckLogs) -> Result<(), Error> {
     let limit = match &typed.limit {
@@ -66,7 +70,7 @@ fn table(context: &Context, pings: &[PingRecord]) -> String {
         table.row([
             ping.kind.as_str().to_owned(),
             utc(ping.created_at),
-            relative(ping.created_at, now),
+            format!("{}{}", relative(ping.created_at, now), lateness(ping)),
             or_dash(ping.duration_ms.map(milliseconds)),
             or_dash(ping.exit_code.map(|code| code.to_string())),
             or_dash(ping.run_id.clone()),
@@ -74,6 +78,15 @@ fn table(context: &Context, pings: &[PingRecord]) -> String {
         ]);
     }
     table.text(context.screen)
+}
+
+/// How much later than it happened the server learned of it, where that is worth a word.
+fn lateness(ping: &PingRecord) -> String {
+    let late = ping.received_at.duration_since(ping.created_at).as_secs();
+    match u64::try_from(late) {
+        Ok(late) if late >= LATE => format!(", told {} later", format_duration(late)),
+        _ => String::new(),
+    }
 }
 
 /// Prints what the run whose ping is `wanted` (an id, its beginning, or `last`) wrote.
