@@ -155,6 +155,12 @@ pub enum Event {
     Signal(Signal),
     /// Nothing but time.
     TimePassed,
+    /// Somebody paused the check.
+    Paused,
+    /// Somebody resumed it.
+    Resumed,
+    /// Its rules are not what they were.
+    RulesChanged,
 }
 
 /// Why an alert is due; enough to write its message.
@@ -246,15 +252,21 @@ pub fn step(rules: &Rules, state: &State, event: &Event, now: Millis) -> (State,
         state: state.clone(),
         effects: Vec::new(),
     };
-    if let Event::Signal(signal) = event {
-        let signal = Signal {
-            at: signal.at.min(now),
-            ..signal.clone()
-        };
-        // A deadline that passed before the ping did its work first, even where the ping is
-        // what woke us: down and then up again, not never down.
-        turn.advance(signal.at);
-        turn.apply(&signal, now);
+    match event {
+        Event::Signal(signal) => {
+            let signal = Signal {
+                at: signal.at.min(now),
+                ..signal.clone()
+            };
+            // A deadline that passed before the ping did its work first, even where the ping
+            // is what woke us: down and then up again, not never down.
+            turn.advance(signal.at);
+            turn.apply(&signal, now);
+        }
+        Event::TimePassed => {}
+        Event::Paused => turn.pause(now),
+        Event::Resumed => turn.resume(now),
+        Event::RulesChanged => turn.change_rules(now),
     }
     turn.advance(now);
     (turn.state, turn.effects)
@@ -294,6 +306,15 @@ impl Turn<'_> {
         }
         let state = &mut self.state;
         state.last_ping = state.last_ping.max(Some(signal.at));
+        if state.status == Status::Paused {
+            // Kept in the history, and nothing follows from it.
+            if signal.kind == Kind::Start {
+                state.last_start = state.last_start.max(Some(signal.at));
+            } else {
+                state.last_end = state.last_end.max(Some(signal.at));
+            }
+            return;
+        }
         match signal.kind {
             Kind::Start => self.start(signal),
             Kind::Success | Kind::Fail => self.end(signal, now),
@@ -378,6 +399,12 @@ impl Turn<'_> {
         state.failures = 0;
         // Runs whose end never came have been told of; the check is well without them.
         state.runs.retain(|run| !run.overdue);
+        self.recover(at, now);
+    }
+
+    /// It is up since `at`; told where its trouble was.
+    fn recover(&mut self, at: Millis, now: Millis) {
+        let state = &mut self.state;
         let (trouble_since, alerted) = (state.since, state.alerted.take());
         self.become_status(Status::Up, at);
         if alerted.is_some() {
@@ -411,6 +438,54 @@ impl Turn<'_> {
         if self.state.alerted != Some(Status::Down) {
             self.state.alerted = Some(Status::Down);
             self.alert(reason, at);
+        }
+    }
+
+    /// Nothing is expected and nothing alerts from now on; what was wrong is not told as mended.
+    fn pause(&mut self, now: Millis) {
+        self.advance(now);
+        self.become_status(Status::Paused, now);
+        let state = &mut self.state;
+        state.expected = None;
+        state.alerted = None;
+        state.failures = 0;
+        state.runs.clear();
+    }
+
+    /// Starts afresh from now.
+    fn resume(&mut self, now: Millis) {
+        if self.state.status != Status::Paused {
+            return;
+        }
+        if self.state.last_end.is_some() {
+            self.become_status(Status::Up, now);
+            self.state.expected = Some(self.rules.next_after(now));
+        } else {
+            self.become_status(Status::New, now);
+        }
+    }
+
+    /// What is expected follows from the last end and the rules of now. Silence that is none
+    /// by these is over; a failure stays one. The time before has been judged by the rules of
+    /// before: whoever changes them tells first that time has passed.
+    fn change_rules(&mut self, now: Millis) {
+        self.advance(now);
+        let rules = self.rules;
+        let state = &mut self.state;
+        let Some(last) = state.last_end.filter(|_| state.expected.is_some()) else {
+            return;
+        };
+        let expected = rules.next_after(last);
+        state.expected = Some(expected);
+        let is_over = match state.status {
+            Status::Late => now < expected,
+            Status::Down => {
+                state.failures == 0 && state.runs.is_empty() && rules.misses(expected, now) == 0
+            }
+            _ => false,
+        };
+        if is_over {
+            self.recover(now, now);
         }
     }
 

@@ -279,6 +279,71 @@ fn a_failure_older_than_the_newest_success_is_history_only() {
 }
 
 #[test]
+fn a_paused_check_expects_nothing_and_resuming_starts_afresh() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 0);
+    trial.event(&Event::Paused, 10 * MINUTE);
+    assert_eq!(trial.at(10_000), Status::Paused);
+    assert_eq!(trial.ping(Kind::Fail, None, 10_001), Status::Paused);
+    assert_eq!(trial.state.last_ping, Some(10_001 * MINUTE));
+    trial.event(&Event::Resumed, 10_010 * MINUTE);
+    assert_eq!(trial.state.status, Status::Up);
+    assert_eq!(trial.at(10_074), Status::Late);
+    assert!(trial.alerts.is_empty());
+    assert_eq!(trial.at(10_075), Status::Down);
+}
+
+#[test]
+fn pausing_a_check_that_is_down_tells_of_no_recovery() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Fail, None, 1);
+    trial.event(&Event::Paused, 2 * MINUTE);
+    trial.event(&Event::Resumed, 3 * MINUTE);
+    trial.ping(Kind::Success, None, 4);
+    assert_eq!(trial.alerts, [(webhook::Event::Failed, 1)]);
+}
+
+#[test]
+fn a_check_that_was_never_pinged_is_new_again_when_resumed() {
+    let mut trial = Trial::new(rules());
+    trial.event(&Event::Paused, MINUTE);
+    trial.event(&Event::Resumed, 2 * MINUTE);
+    assert_eq!(trial.at(10_000), Status::New);
+}
+
+#[test]
+fn a_longer_grace_ends_a_silence_that_is_none_by_it() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 0);
+    assert_eq!(trial.at(70), Status::Down);
+    trial.rules.grace = 30 * MINUTE;
+    trial.event(&Event::RulesChanged, 71 * MINUTE);
+    assert_eq!(trial.state.status, Status::Late);
+    assert_eq!(trial.at(90), Status::Down);
+    let events: Vec<_> = trial.alerts.iter().map(|alert| alert.0).collect();
+    let (down, up) = (webhook::Event::Down, webhook::Event::Up);
+    assert_eq!(events, [down, up, down]);
+}
+
+#[test]
+fn a_shorter_period_counts_from_the_last_end() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 0);
+    trial.rules.period = 10 * MINUTE;
+    trial.event(&Event::RulesChanged, 12 * MINUTE);
+    assert_eq!(trial.state.status, Status::Late);
+}
+
+#[test]
+fn other_rules_do_not_undo_a_failure() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Fail, None, 0);
+    trial.rules.grace = 300 * MINUTE;
+    trial.event(&Event::RulesChanged, MINUTE);
+    assert_eq!(trial.state.status, Status::Down);
+}
+
+#[test]
 fn a_log_changes_no_state() {
     let mut trial = Trial::new(rules());
     let before = trial.state.clone();
@@ -294,19 +359,24 @@ fn any_event() -> impl Strategy<Value = (Millis, Event)> {
         Just(Kind::Log)
     ];
     let signal = (kind, 0..40_i64, prop::option::of(0..4_u8));
-    (0..90_i64, prop::option::weighted(0.8, signal)).prop_map(|(pause, signal)| {
-        let event = signal.map_or(Event::TimePassed, |(kind, age, run)| {
-            Event::Signal(Signal {
-                kind,
-                // The age: made absolute once the time of arrival is known.
-                at: age,
-                run_id: run.map(|run| run.to_string()),
-                duration: None,
-                exit_code: None,
-            })
-        });
-        (pause, event)
-    })
+    let signal = signal.prop_map(|(kind, age, run)| {
+        Event::Signal(Signal {
+            kind,
+            // The age: made absolute once the time of arrival is known.
+            at: age,
+            run_id: run.map(|run| run.to_string()),
+            duration: None,
+            exit_code: None,
+        })
+    });
+    let event = prop_oneof![
+        12 => signal,
+        2 => Just(Event::TimePassed),
+        1 => Just(Event::Paused),
+        1 => Just(Event::Resumed),
+        1 => Just(Event::RulesChanged),
+    ];
+    (0..90_i64, event)
 }
 
 fn any_rules() -> impl Strategy<Value = Rules> {
@@ -351,7 +421,7 @@ fn play(rules: &Rules, script: &[(Millis, Event)], tick: Option<Millis>) -> (Sta
                 at: now - signal.at * MINUTE,
                 ..signal.clone()
             }),
-            Event::TimePassed => Event::TimePassed,
+            other => other.clone(),
         };
         take(&mut state, &event, now);
     }
@@ -370,7 +440,7 @@ proptest! {
     ) {
         let script: Vec<_> = script.into_iter().map(|(pause, event)| (pause, match event {
             Event::Signal(signal) => Event::Signal(Signal { at: 0, ..signal }),
-            Event::TimePassed => Event::TimePassed,
+            other => other,
         })).collect();
         prop_assert_eq!(play(&rules, &script, None), play(&rules, &script, Some(tick)));
     }
@@ -391,6 +461,10 @@ proptest! {
                     prop_assert_eq!(from, status);
                     prop_assert_ne!(from, to);
                     status = to;
+                    if to == Status::Paused {
+                        // Whatever was told is not taken back.
+                        told = None;
+                    }
                 }
                 Effect::Finished { .. } => {}
                 Effect::Alert { reason, .. } => match reason.event() {
