@@ -286,3 +286,128 @@ fn health_is_told_without_a_key() {
     let answer = server.request("GET", "/healthz", &[], b"").unwrap();
     assert_eq!((answer.status, answer.body.as_str()), (200, "ok"));
 }
+
+#[test]
+fn a_change_changes_what_is_given_and_leaves_the_rest() {
+    let server = Server::start();
+    let more = json!({"description": "d", "tags": ["a"], "max_runtime_seconds": 60});
+    let check = server.check("nightly", 3600, 300, &more);
+    let path = format!("/checks/{}", check["id"].as_str().unwrap());
+    let change = json!({"name": "Nightly", "missing_after_seconds": 900, "missed_before_alert": 2});
+    let after = server.api("PUT", &path, Some(&change));
+    assert_eq!(after.status, 200, "{after:?}");
+    let mut expected = check.clone();
+    expected["name"] = json!("Nightly");
+    for field in ["missing_after_seconds", "grace_seconds"] {
+        expected[field] = json!(900);
+    }
+    for field in ["missed_before_alert", "alert_after_miss_pings"] {
+        expected[field] = json!(2);
+    }
+    expected["updated_at"] = after.json()["updated_at"].clone();
+    assert_eq!(after.json(), expected);
+    let cleared = server.api("PUT", &path, Some(&json!({"description": ""})));
+    assert_eq!(cleared.json()["description"], json!(null));
+
+    for (field, value) in [("slug", json!("A b")), ("period_seconds", json!(0))] {
+        let answer = server.api("PUT", &path, Some(&json!({field: value})));
+        answer.refusal(422);
+        assert_eq!(answer.json()["field"], field);
+    }
+    server.check("other", 60, 0, &NONE);
+    server
+        .api("PUT", &path, Some(&json!({"slug": "other"})))
+        .refusal(409);
+    assert_eq!(server.show(&check)["slug"], "nightly");
+}
+
+#[test]
+fn a_deleted_check_is_gone_for_good_and_its_slug_is_free() {
+    let mut server = Server::start();
+    let check = server.check("nightly", 3600, 300, &NONE);
+    server.ping(&check, "");
+    let path = format!("/checks/{}", check["id"].as_str().unwrap());
+    assert_eq!(server.api("DELETE", &path, None).status, 204);
+    for round in 0..2 {
+        server.api("GET", &path, None).refusal(404);
+        server.api("DELETE", &path, None).refusal(404);
+        server
+            .api("PATCH", &format!("{path}/pause"), None)
+            .refusal(404);
+        server
+            .api("GET", &format!("{path}/pings"), None)
+            .refusal(404);
+        server.ping(&check, "").refusal(404);
+        assert_eq!(
+            server.api("GET", "/checks", None).json(),
+            json!([]),
+            "round {round}"
+        );
+        server.restart();
+    }
+    let again = server.check("nightly", 3600, 300, &NONE);
+    assert_eq!(server.history(&again).len(), 0);
+}
+
+#[test]
+fn a_paused_check_takes_pings_and_expects_nothing_until_it_is_resumed() {
+    let mut server = Server::start();
+    let check = server.check("beat", 1, 0, &NONE);
+    let path = format!("/checks/{}", check["id"].as_str().unwrap());
+    assert_eq!(
+        server.api("PATCH", &format!("{path}/pause"), None).status,
+        204
+    );
+    server.ping(&check, "/fail");
+    server.restart();
+    let paused = server.show(&check);
+    assert_eq!(
+        (&paused["status"], &paused["paused"]),
+        (&json!("paused"), &json!(true))
+    );
+    assert_eq!(paused["next_ping_expected_at"], json!(null));
+    assert_eq!(server.history(&check).len(), 1);
+    assert_eq!(
+        server.api("PATCH", &format!("{path}/resume"), None).status,
+        204
+    );
+    // Resumed, it is watched again.
+    server.wait_for_status(&check, "down");
+    server
+        .api("POST", &format!("{path}/pause"), None)
+        .refusal(405);
+}
+
+#[test]
+fn a_project_is_renamed_and_archived_with_its_checks() {
+    let server = Server::start();
+    let check = server.check("nightly", 60, 0, &NONE);
+    let path = format!("/projects/{}", server.project_id);
+    assert_eq!(server.api("GET", &path, None).json()["name"], "Production");
+    let change = json!({"name": "Live", "description": "what counts"});
+    let after = server.api("PUT", &path, Some(&change)).json();
+    assert_eq!(
+        (&after["name"], &after["slug"]),
+        (&json!("Live"), &json!("production"))
+    );
+    assert_eq!(after["description"], "what counts");
+    assert_eq!(server.api("DELETE", &path, None).status, 204);
+    server.api("GET", &path, None).refusal(404);
+    server.ping(&check, "").refusal(404);
+    assert_eq!(server.api("GET", "/projects", None).json(), json!([]));
+}
+
+#[test]
+fn a_deleted_channel_hears_of_nothing_more() {
+    let server = Server::start();
+    let hook = support::hook::Hook::start();
+    let channel = server.webhook("ops", &hook.url, None);
+    let path = format!("/channels/{}", channel["id"].as_str().unwrap());
+    assert_eq!(server.api("DELETE", &path, None).status, 204);
+    server.api("DELETE", &path, None).refusal(404);
+    assert_eq!(server.api("GET", "/channels", None).json(), json!([]));
+    let check = server.check("job", 3600, 0, &NONE);
+    assert_eq!(server.ping(&check, "/fail").status, 200);
+    assert_eq!(server.show(&check)["status"], "down");
+    assert!(hook.received().is_empty());
+}

@@ -146,6 +146,48 @@ pub struct NewCheck {
     pub alert_after_failures: Option<u32>,
 }
 
+/// `PUT /checks/{id}`: only the fields given change. Where two names mean one value, either is
+/// accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(
+    missing_docs,
+    reason = "API.md describes each field; saying it twice lets it drift"
+)]
+pub struct CheckChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slug: Option<String>,
+    /// An empty one clears it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period_seconds: Option<u64>,
+    /// An empty one switches to the period.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cron_expression: Option<String>,
+    /// An empty one clears it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing_after_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_runtime_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alert_after_miss_pings: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed_before_alert: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alert_after_fail_pings: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alert_after_failures: Option<u32>,
+}
+
 /// Whether `slug` is one: `[a-z0-9-]{1,100}` (API.md).
 pub fn is_slug(slug: &str) -> bool {
     (1..=SLUG_MAX).contains(&slug.len())

@@ -10,7 +10,7 @@ pub mod webhook;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use check::{Check, NewCheck, ScheduleType, Status};
+pub use check::{Check, CheckChange, NewCheck, ScheduleType, Status};
 pub use ping::{Kind, PingList, PingRecord};
 
 /// The API of Pakyas Cloud, used where nothing else is configured.
@@ -137,6 +137,18 @@ pub struct NewProject {
     pub name: String,
     /// Up to 500 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// `PUT /projects/{id}`: only the fields given change; an empty description clears it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProjectChange {
+    /// 1–100 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Up to 500 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
 

@@ -63,6 +63,13 @@ pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
     Ok(Response::json(StatusCode::CREATED, &channel))
 }
 
+pub(super) fn delete(app: &App, caller: &Caller, channel: &str) -> Answer {
+    let (org_id, id) = (caller.org_id, id(channel, "channel")?);
+    app.store
+        .write(move |desk| channels::delete(desk, org_id, id))?;
+    Ok(Response::empty())
+}
+
 /// Sends a message that no check caused, and says what came back.
 pub(super) fn test(app: &App, caller: &Caller, channel: &str) -> Answer {
     let channel = id(channel, "channel")?;

@@ -11,7 +11,7 @@ use crate::server::store::accounts::Caller;
 use crate::server::store::checks::{self, Settled, Which};
 use crate::server::store::projects;
 use crate::wire::check::{THRESHOLD_MAX, default_grace_seconds, is_slug};
-use crate::wire::{Check, NewCheck};
+use crate::wire::{Check, CheckChange, NewCheck};
 
 /// The most tags that a check may have, and the most characters in one.
 const TAGS_MAX: usize = 20;
@@ -43,6 +43,51 @@ pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
         .write(move |desk| checks::create(desk, org_id, &new))?;
     let check = find_one(app, caller, id)?;
     Ok(Response::json(StatusCode::CREATED, &check))
+}
+
+/// Only the fields given change: the others are filled in from the check as it is, and the
+/// whole is held against the same limits as a new one.
+pub(super) fn update(app: &App, caller: &Caller, check: &str, request: &Request) -> Answer {
+    let id = id(check, "check")?;
+    let change: CheckChange = json(request)?;
+    let old = find_one(app, caller, id)?;
+    let grace = change.missing_after_seconds.or(change.grace_seconds);
+    let misses = change.alert_after_miss_pings.or(change.missed_before_alert);
+    let failures = change
+        .alert_after_fail_pings
+        .or(change.alert_after_failures);
+    let new = settle(NewCheck {
+        project_id: old.project_id,
+        name: change.name.unwrap_or(old.name),
+        slug: change.slug.unwrap_or(old.slug),
+        description: change.description.or(old.description),
+        tags: change.tags.unwrap_or(old.tags),
+        period_seconds: change.period_seconds.or(old.period_seconds),
+        cron_expression: change.cron_expression,
+        grace_seconds: Some(grace.unwrap_or(old.grace_seconds)),
+        max_runtime_seconds: change.max_runtime_seconds.or(old.max_runtime_seconds),
+        alert_after_miss_pings: Some(misses.unwrap_or(old.alert_after_miss_pings)),
+        alert_after_fail_pings: Some(failures.unwrap_or(old.alert_after_fail_pings)),
+        ..NewCheck::default()
+    })?;
+    let org_id = caller.org_id;
+    app.store
+        .write(move |desk| checks::update(desk, org_id, id, &new))?;
+    get(app, caller, check)
+}
+
+pub(super) fn pause(app: &App, caller: &Caller, check: &str, paused: bool) -> Answer {
+    let (org_id, id) = (caller.org_id, id(check, "check")?);
+    app.store
+        .write(move |desk| checks::pause(desk, org_id, id, paused))?;
+    Ok(Response::empty())
+}
+
+pub(super) fn delete(app: &App, caller: &Caller, check: &str) -> Answer {
+    let (org_id, id) = (caller.org_id, id(check, "check")?);
+    app.store
+        .write(move |desk| checks::delete(desk, org_id, id))?;
+    Ok(Response::empty())
 }
 
 fn find(app: &App, caller: &Caller, which: &Which) -> Result<Vec<Check>, ApiError> {

@@ -94,32 +94,38 @@ impl App {
             ("GET", ["organizations"]) => me::organizations(self, &caller(Read)?),
             ("GET", ["projects"]) => projects::list(self, &caller(Read)?, request),
             ("POST", ["projects"]) => projects::create(self, &caller(Write)?, request),
+            ("GET", ["projects", id]) => projects::get(self, &caller(Read)?, id),
+            ("PUT", ["projects", id]) => projects::update(self, &caller(Write)?, id, request),
+            ("DELETE", ["projects", id]) => projects::delete(self, &caller(Write)?, id),
             ("GET", ["checks"]) => checks::list(self, &caller(Read)?, request),
             ("POST", ["checks"]) => checks::create(self, &caller(Write)?, request),
             ("GET", ["checks", id]) => checks::get(self, &caller(Read)?, id),
+            ("PUT", ["checks", id]) => checks::update(self, &caller(Write)?, id, request),
+            ("DELETE", ["checks", id]) => checks::delete(self, &caller(Write)?, id),
+            ("PATCH", ["checks", id, "pause"]) => checks::pause(self, &caller(Write)?, id, true),
+            ("PATCH", ["checks", id, "resume"]) => checks::pause(self, &caller(Write)?, id, false),
             ("GET", ["checks", id, "pings"]) => pings::history(self, &caller(Read)?, id, request),
             ("GET", ["checks", id, "pings", ping, "body"]) => {
                 pings::output(self, &caller(Read)?, id, ping)
             }
             ("GET", ["channels"]) => channels::list(self, &caller(Read)?, request),
             ("POST", ["channels"]) => channels::create(self, &caller(Manage)?, request),
+            ("DELETE", ["channels", id]) => channels::delete(self, &caller(Manage)?, id),
             ("POST", ["channels", id, "test"]) => channels::test(self, &caller(Manage)?, id),
             // Who has no key is not told which routes there are.
-            (_, ["me" | "organizations"] | ["checks", _] | ["checks", _, "pings", ..]) => {
+            (_, route) => {
                 caller(Read)?;
-                Err(ApiError::method("GET, HEAD"))
-            }
-            (_, ["projects" | "checks" | "channels"]) => {
-                caller(Read)?;
-                Err(ApiError::method("GET, HEAD, POST"))
-            }
-            (_, ["channels", _, "test"]) => {
-                caller(Read)?;
-                Err(ApiError::method("POST"))
-            }
-            _ => {
-                caller(Read)?;
-                Err(ApiError::not_found("There is no such route; see API.md"))
+                Err(match route {
+                    ["me" | "organizations"] | ["checks", _, "pings", ..] => {
+                        ApiError::method("GET, HEAD")
+                    }
+                    ["projects" | "checks" | "channels"] => ApiError::method("GET, HEAD, POST"),
+                    ["projects" | "checks", _] => ApiError::method("GET, HEAD, PUT, DELETE"),
+                    ["checks", _, "pause" | "resume"] => ApiError::method("PATCH"),
+                    ["channels", _] => ApiError::method("DELETE"),
+                    ["channels", _, "test"] => ApiError::method("POST"),
+                    _ => ApiError::not_found("There is no such route; see API.md"),
+                })
             }
         }
     }

@@ -2,11 +2,11 @@
 
 use ureq_proto::http::StatusCode;
 
-use super::{Answer, App, description, id_parameter, json, name, own_org};
+use super::{Answer, ApiError, App, description, id, id_parameter, json, name, own_org};
 use crate::server::http::{Request, Response};
 use crate::server::store::accounts::Caller;
 use crate::server::store::projects;
-use crate::wire::NewProject;
+use crate::wire::{NewProject, ProjectChange};
 
 pub(super) fn list(app: &App, caller: &Caller, request: &Request) -> Answer {
     own_org(caller, id_parameter(request, "org_id")?)?;
@@ -26,4 +26,33 @@ pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
     };
     let project = app.store.write(move |desk| projects::create(desk, &new))?;
     Ok(Response::json(StatusCode::CREATED, &project))
+}
+
+pub(super) fn get(app: &App, caller: &Caller, project: &str) -> Answer {
+    let id = id(project, "project")?;
+    let project = app
+        .store
+        .read(|connection| projects::get(connection, caller.org_id, id))?
+        .ok_or_else(|| ApiError::not_found("There is no project with this id"))?;
+    Ok(Response::json(StatusCode::OK, &project))
+}
+
+pub(super) fn update(app: &App, caller: &Caller, project: &str, request: &Request) -> Answer {
+    let (org_id, id) = (caller.org_id, id(project, "project")?);
+    let change: ProjectChange = json(request)?;
+    let new_name = change.name.as_deref().map(name).transpose()?;
+    let given = change.description.is_some();
+    let new_description = description(change.description)?;
+    app.store.write(move |desk| {
+        let description = given.then_some(new_description.as_deref());
+        projects::update(desk, org_id, id, new_name.as_deref(), description)
+    })?;
+    get(app, caller, project)
+}
+
+pub(super) fn delete(app: &App, caller: &Caller, project: &str) -> Answer {
+    let (org_id, id) = (caller.org_id, id(project, "project")?);
+    app.store
+        .write(move |desk| projects::archive(desk, org_id, id))?;
+    Ok(Response::empty())
 }

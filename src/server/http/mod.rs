@@ -120,6 +120,15 @@ pub struct Response {
 }
 
 impl Response {
+    /// 204: done, and nothing to say.
+    pub fn empty() -> Self {
+        Self {
+            status: StatusCode::NO_CONTENT,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
     /// An answer of plain text.
     pub fn text(status: StatusCode, body: impl Into<Vec<u8>>) -> Self {
         Self {

@@ -114,3 +114,21 @@ pub fn address(
         .optional()?;
     Ok(address)
 }
+
+/// Deletes the organization's channel, and with it what it was still to be sent.
+///
+/// # Errors
+/// [`StoreError::Gone`] where there is no such channel; else as SQLite says.
+pub fn delete(desk: &mut Desk<'_>, org_id: Uuid, id: Uuid) -> Result<(), StoreError> {
+    let row: i64 = desk
+        .connection
+        .prepare_cached("SELECT row FROM channel WHERE org_id = ? AND id = ?")?
+        .query_row([org_id, id], |row| row.get(0))
+        .optional()?
+        .ok_or(StoreError::Gone)?;
+    desk.connection
+        .execute("DELETE FROM delivery WHERE channel_row = ?", [row])?;
+    desk.connection
+        .execute("DELETE FROM channel WHERE row = ?", [row])?;
+    Ok(())
+}

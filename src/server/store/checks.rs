@@ -3,13 +3,14 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::super::engine::{Millis, Rules, Run, State};
+use super::super::engine::{Event, Millis, Rules, Run, State};
 use super::live::LiveCheck;
 use super::{Desk, StoreError, taken, timestamp, unsigned};
 use crate::random;
 use crate::wire::{Check, ScheduleType, Status};
 
 /// A check as it is asked for, its values checked and defaults filled in.
+#[derive(Debug, Clone)]
 pub struct Settled {
     /// The project that it belongs to, one of the organization's.
     pub project_id: Uuid,
@@ -90,22 +91,111 @@ pub fn create(desk: &mut Desk<'_>, org_id: Uuid, new: &Settled) -> Result<Uuid, 
         )
         .map_err(taken("slug"))?;
     let row = desk.connection.last_insert_rowid();
-    let rules = rules(
-        new.period,
-        new.grace,
-        new.max_runtime,
-        new.miss_threshold,
-        new.fail_threshold,
-    );
     desk.add_check(
         row,
         LiveCheck {
             public_id,
-            rules,
+            rules: new.rules(),
             state,
         },
     );
     Ok(id)
+}
+
+impl Settled {
+    fn rules(&self) -> Rules {
+        rules(
+            self.period,
+            self.grace,
+            self.max_runtime,
+            self.miss_threshold,
+            self.fail_threshold,
+        )
+    }
+}
+
+/// Gives the organization's check other values.
+///
+/// # Errors
+/// [`StoreError::Gone`] where there is no such check, [`StoreError::Taken`] where its project
+/// has another of that slug; else as SQLite says.
+pub fn update(
+    desk: &mut Desk<'_>,
+    org_id: Uuid,
+    id: Uuid,
+    new: &Settled,
+) -> Result<(), StoreError> {
+    let row = row_of(desk.connection, org_id, id)?.ok_or(StoreError::Gone)?;
+    desk.connection
+        .execute(
+            "UPDATE check_ SET project_id = ?, name = ?, slug = ?, description = ?, tags = ?,
+                 period_seconds = ?, grace_seconds = ?, max_runtime_seconds = ?,
+                 miss_threshold = ?, fail_threshold = ?, updated_at = ?
+             WHERE row = ?",
+            params![
+                new.project_id,
+                new.name,
+                new.slug,
+                new.description,
+                to_json(&new.tags),
+                new.period,
+                new.grace,
+                new.max_runtime,
+                new.miss_threshold,
+                new.fail_threshold,
+                desk.now,
+                row,
+            ],
+        )
+        .map_err(taken("slug"))?;
+    desk.change_rules(row, new.rules())
+}
+
+/// Pauses the organization's check, or resumes it.
+///
+/// # Errors
+/// [`StoreError::Gone`] where there is no such check; else as SQLite says.
+pub fn pause(desk: &mut Desk<'_>, org_id: Uuid, id: Uuid, paused: bool) -> Result<(), StoreError> {
+    let row = row_of(desk.connection, org_id, id)?.ok_or(StoreError::Gone)?;
+    let event = if paused {
+        Event::Paused
+    } else {
+        Event::Resumed
+    };
+    desk.apply(row, &event, None)?;
+    Ok(())
+}
+
+/// Deletes the organization's check: its pings are unknown from now on, its slug is free.
+///
+/// # Errors
+/// [`StoreError::Gone`] where there is no such check; else as SQLite says.
+pub fn delete(desk: &mut Desk<'_>, org_id: Uuid, id: Uuid) -> Result<(), StoreError> {
+    let row = row_of(desk.connection, org_id, id)?.ok_or(StoreError::Gone)?;
+    desk.connection.execute(
+        "UPDATE check_ SET deleted_at = ? WHERE row = ?",
+        params![desk.now, row],
+    )?;
+    desk.remove_check(row);
+    Ok(())
+}
+
+/// Deletes every check of the organization's project.
+///
+/// # Errors
+/// As SQLite says.
+pub fn delete_all_of(desk: &mut Desk<'_>, org_id: Uuid, project: Uuid) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = {
+        let mut statement = desk.connection.prepare_cached(
+            "SELECT id FROM check_ WHERE org_id = ? AND project_id = ? AND deleted_at IS NULL",
+        )?;
+        let rows = statement.query_map([org_id, project], |row| row.get(0))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    for id in ids {
+        delete(desk, org_id, id)?;
+    }
+    Ok(())
 }
 
 /// Writes what the engine knows of the check in `row`.
@@ -140,7 +230,8 @@ pub(super) fn save_state(
 
 /// Every check, as the writer needs it at start.
 pub(super) fn load_live(connection: &Connection) -> Result<Vec<(i64, LiveCheck)>, StoreError> {
-    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} {FROM}"))?;
+    let mut statement =
+        connection.prepare(&format!("SELECT {COLUMNS} {FROM} WHERE deleted_at IS NULL"))?;
     let rows = statement.query_map([], |row| {
         let stored = Stored::from_row(row)?;
         let check = LiveCheck {
@@ -170,7 +261,8 @@ pub fn list(
         Which::Id(id) => ("check_.id = ?2", Some(id)),
     };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} {FROM} WHERE check_.org_id = ?1 AND {condition}
+        "SELECT {COLUMNS} {FROM}
+         WHERE check_.org_id = ?1 AND deleted_at IS NULL AND {condition}
          ORDER BY project.name, check_.name, check_.slug"
     ))?;
     let rows = statement.query_map(params![org_id, id], |row| {
@@ -185,7 +277,9 @@ pub fn list(
 /// As SQLite says.
 pub fn row_of(connection: &Connection, org_id: Uuid, id: Uuid) -> Result<Option<i64>, StoreError> {
     let row = connection
-        .prepare_cached("SELECT row FROM check_ WHERE org_id = ? AND id = ?")?
+        .prepare_cached(
+            "SELECT row FROM check_ WHERE org_id = ? AND id = ? AND deleted_at IS NULL",
+        )?
         .query_row([org_id, id], |row| row.get(0))
         .optional()?;
     Ok(row)

@@ -15,14 +15,23 @@ pub(super) struct LiveCheck {
     pub state: State,
 }
 
-/// Changes by row.
-type Changes = HashMap<i64, LiveCheck>;
+/// Changes by row; `None` is a check that was deleted.
+type Changes = HashMap<i64, Option<LiveCheck>>;
+
+/// What a batch has changed for those who take pings.
+#[derive(Default)]
+pub(super) struct Published {
+    /// Public ids and rows of what is there.
+    pub there: Vec<(Uuid, i64)>,
+    /// Public ids of what is gone.
+    pub gone: Vec<Uuid>,
+}
 
 /// All checks. A change is first one of a job's, then one of the batch's that the job is in,
 /// and counts for everyone once that batch is on disk.
 #[derive(Default)]
 pub(super) struct Live {
-    committed: Changes,
+    committed: HashMap<i64, LiveCheck>,
     batch: Changes,
     job: Changes,
     pub deadlines: Deadlines,
@@ -30,14 +39,18 @@ pub(super) struct Live {
 
 impl Live {
     pub fn get(&self, row: i64) -> Option<&LiveCheck> {
-        self.job
-            .get(&row)
-            .or_else(|| self.batch.get(&row))
-            .or_else(|| self.committed.get(&row))
+        match self.job.get(&row).or_else(|| self.batch.get(&row)) {
+            Some(changed) => changed.as_ref(),
+            None => self.committed.get(&row),
+        }
     }
 
     pub fn set(&mut self, row: i64, check: LiveCheck) {
-        self.job.insert(row, check);
+        self.job.insert(row, Some(check));
+    }
+
+    pub fn remove(&mut self, row: i64) {
+        self.job.insert(row, None);
     }
 
     /// The job is done: keep its changes with the batch, or forget them.
@@ -48,17 +61,25 @@ impl Live {
         }
     }
 
-    /// The batch is on disk. Gives the public ids and rows of what changed.
-    pub fn commit(&mut self) -> Vec<(Uuid, i64)> {
-        let changes = std::mem::take(&mut self.batch);
-        let mut changed = Vec::with_capacity(changes.len());
-        for (row, check) in changes {
-            self.deadlines
-                .set(row, next_deadline(&check.rules, &check.state));
-            changed.push((check.public_id, row));
-            self.committed.insert(row, check);
+    /// The batch is on disk.
+    pub fn commit(&mut self) -> Published {
+        let mut published = Published::default();
+        for (row, check) in std::mem::take(&mut self.batch) {
+            match check {
+                Some(check) => {
+                    self.deadlines
+                        .set(row, next_deadline(&check.rules, &check.state));
+                    published.there.push((check.public_id, row));
+                    self.committed.insert(row, check);
+                }
+                None => {
+                    self.deadlines.set(row, None);
+                    let gone = self.committed.remove(&row);
+                    published.gone.extend(gone.map(|check| check.public_id));
+                }
+            }
         }
-        changed
+        published
     }
 
     /// The batch was lost, and with it what had changed.

@@ -76,3 +76,45 @@ pub fn get(connection: &Connection, org_id: Uuid, id: Uuid) -> Result<Option<Pro
     ))?;
     Ok(statement.query_row([org_id, id], from_row).optional()?)
 }
+
+/// Gives the organization's project another name or description; its slug stays, since people
+/// have it in their configuration.
+///
+/// # Errors
+/// [`StoreError::Gone`] where there is no such project, [`StoreError::Taken`] where another has
+/// that name; else as SQLite says.
+pub fn update(
+    desk: &mut Desk<'_>,
+    org_id: Uuid,
+    id: Uuid,
+    name: Option<&str>,
+    description: Option<Option<&str>>,
+) -> Result<(), StoreError> {
+    let project = get(desk.connection, org_id, id)?.ok_or(StoreError::Gone)?;
+    desk.connection
+        .execute(
+            "UPDATE project SET name = ?, description = ?, updated_at = ? WHERE id = ?",
+            params![
+                name.unwrap_or(&project.name),
+                description.unwrap_or(project.description.as_deref()),
+                desk.now,
+                id
+            ],
+        )
+        .map_err(taken("name"))?;
+    Ok(())
+}
+
+/// Archives the organization's project; its checks are deleted.
+///
+/// # Errors
+/// [`StoreError::Gone`] where there is no such project; else as SQLite says.
+pub fn archive(desk: &mut Desk<'_>, org_id: Uuid, id: Uuid) -> Result<(), StoreError> {
+    get(desk.connection, org_id, id)?.ok_or(StoreError::Gone)?;
+    super::checks::delete_all_of(desk, org_id, id)?;
+    desk.connection.execute(
+        "UPDATE project SET archived_at = ? WHERE id = ?",
+        params![desk.now, id],
+    )?;
+    Ok(())
+}

@@ -1,17 +1,19 @@
 //! The one thread that writes: it takes what others hand it, writes a batch in one
 //! transaction, and only then are those others answered. The cost of the sync is shared.
 
+use std::collections::HashMap;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
+use uuid::Uuid;
 
 use super::super::bell::Bell;
 use super::super::clock;
-use super::super::engine::{self, Effect, Event, Millis};
-use super::live::{Live, LiveCheck};
+use super::super::engine::{self, Effect, Event, Millis, Rules};
+use super::live::{Live, LiveCheck, Published};
 use super::{PublicIds, StoreError, checks, outbox};
 
 /// How many jobs may wait before those who bring more have to.
@@ -171,6 +173,23 @@ impl Desk<'_> {
     pub(super) fn add_check(&mut self, row: i64, check: LiveCheck) {
         self.live.set(row, check);
     }
+
+    pub(super) fn remove_check(&mut self, row: i64) {
+        self.live.remove(row);
+    }
+
+    /// Gives the check in `row` other rules; the time until now is judged by those of before.
+    pub(super) fn change_rules(&mut self, row: i64, rules: Rules) -> Result<(), StoreError> {
+        self.apply(row, &Event::TimePassed, None)?;
+        let check = self.live.get(row).ok_or(StoreError::Gone)?;
+        let check = LiveCheck {
+            rules,
+            ..check.clone()
+        };
+        self.live.set(row, check);
+        self.apply(row, &Event::RulesChanged, None)?;
+        Ok(())
+    }
 }
 
 struct Thread {
@@ -318,24 +337,26 @@ impl Thread {
 
     /// Makes the batch count for everyone.
     fn publish(&mut self) {
-        let changed = self.live.commit();
-        if changed.is_empty() {
-            return;
-        }
-        let known = |ids: &std::collections::HashMap<_, _>| {
-            changed.iter().all(|(id, _)| ids.contains_key(id))
+        let Published { there, gone } = self.live.commit();
+        let nothing_new = |ids: &HashMap<Uuid, i64>| {
+            gone.is_empty() && there.iter().all(|(id, _)| ids.contains_key(id))
         };
         // Almost always nothing is new, and those who take pings need not wait.
-        if !known(
+        if nothing_new(
             &self
                 .public_ids
                 .read()
                 .unwrap_or_else(PoisonError::into_inner),
         ) {
-            self.public_ids
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend(changed);
+            return;
+        }
+        let mut ids = self
+            .public_ids
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        ids.extend(there);
+        for id in gone {
+            ids.remove(&id);
         }
     }
 }

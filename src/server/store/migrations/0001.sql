@@ -80,9 +80,11 @@ CREATE TABLE check_ (
     last_end_at         INTEGER,
     last_start_at       INTEGER,
     last_duration_ms    INTEGER,
-    UNIQUE (project_id, slug)
+    -- A deleted check is gone for everyone; its history is pruned later, not all at once.
+    deleted_at          INTEGER
 ) STRICT;
-CREATE INDEX check_org ON check_ (org_id);
+CREATE UNIQUE INDEX check_slug ON check_ (project_id, slug) WHERE deleted_at IS NULL;
+CREATE INDEX check_org ON check_ (org_id) WHERE deleted_at IS NULL;
 
 CREATE TABLE ping (
     row         INTEGER PRIMARY KEY,
