@@ -348,3 +348,110 @@ fn a_ping_that_was_told_late_says_so_in_the_history() {
         .exits(0)
         .shows("1h ago, told 1h later");
 }
+
+#[test]
+fn a_check_is_changed_paused_resumed_and_deleted_from_the_command_line() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    let check = server.check("long-job", 3600, 300, &NONE);
+    home.run([
+        "check",
+        "update",
+        "long-job",
+        "--grace",
+        "30m",
+        "--tags",
+        "a, b",
+        "--max-runtime",
+        "2h",
+    ])
+    .exits(0);
+    let after = server.show(&check);
+    assert_eq!(after["grace_seconds"], 1800);
+    assert_eq!(after["tags"], json!(["a", "b"]));
+    assert_eq!(after["max_runtime_seconds"], 7200);
+    assert_eq!(after["period_seconds"], 3600);
+    home.pakyas("check update long-job").exits(2).says("--help");
+    home.pakyas("check update long-job --grace soon")
+        .exits(2)
+        .says("--grace");
+
+    home.pakyas("check pause long-job").exits(0).says("Paused");
+    assert_eq!(server.show(&check)["status"], "paused");
+    home.pakyas("check resume long-job")
+        .exits(0)
+        .says("Resumed");
+    assert_eq!(server.show(&check)["status"], "new");
+
+    home.pakyas("check delete long-job").exits(2).says("-y");
+    assert_eq!(server.show(&check)["slug"], "long-job");
+    home.pakyas("check delete long-job -y")
+        .exits(0)
+        .says("Deleted");
+    home.pakyas("ping long-job")
+        .exits(3)
+        .says("Check not found");
+    home.pakyas("check list --format json").exits(0).shows("[]");
+}
+
+#[test]
+fn a_new_check_takes_its_thresholds_and_what_else_is_said() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    home.run([
+        "check",
+        "create",
+        "etl",
+        "--period",
+        "1d",
+        "--description",
+        "nightly load",
+        "--tags",
+        "db,nightly",
+        "--max-runtime",
+        "2h",
+        "--alert-after-miss-pings",
+        "2",
+        "--alert-after-fail-pings",
+        "3",
+    ])
+    .exits(0);
+    let check = home.pakyas("check show etl --format json").exits(0).json();
+    assert_eq!(check["description"], "nightly load");
+    assert_eq!(check["tags"], json!(["db", "nightly"]));
+    assert_eq!(check["max_runtime_seconds"], 7200);
+    assert_eq!(check["alert_after_miss_pings"], 2);
+    assert_eq!(check["alert_after_fail_pings"], 3);
+    home.pakyas("check create x --period 1d --alert-after-miss-pings 0")
+        .exits(2);
+}
+
+#[test]
+fn projects_and_channels_are_deleted_only_when_that_is_meant() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    home.pakyas("project create Staging").exits(0);
+    home.pakyas("project delete staging").exits(2).says("-y");
+    home.pakyas("project delete staging -y").exits(0);
+    assert!(
+        !home
+            .pakyas("project list")
+            .exits(0)
+            .stdout
+            .contains("Staging")
+    );
+    server.webhook("ops", "http://127.0.0.1:9/", None);
+    home.pakyas("channel delete ops").exits(2).says("-y");
+    home.pakyas("channel delete OPS -y").exits(0);
+    assert_eq!(server.api("GET", "/channels", None).json(), json!([]));
+}
+
+#[test]
+fn who_logs_out_is_asked_to_log_in_again() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    home.pakyas("logout").exits(0).says("Logged out");
+    assert!(!home.read("credentials.json").contains(&server.key));
+    home.pakyas("whoami").exits(5).says("Not logged in");
+    home.pakyas("logout").exits(5);
+}

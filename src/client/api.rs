@@ -153,17 +153,43 @@ impl<'a> Api<'a> {
     /// [`Kind::Network`] where no answer came or the server can't give one now, and otherwise
     /// what its refusal means.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
-        self.read(path, &self.call(path, None)?)
+        self.read(path, &self.call("GET", path, None)?)
     }
 
-    /// Sends `body` to `path`.
+    /// Creates what `body` says at `path`.
     ///
     /// # Errors
     /// As [`Api::get`].
     pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Error> {
+        self.send("POST", path, body)
+    }
+
+    /// Changes what is at `path` as `body` says.
+    ///
+    /// # Errors
+    /// As [`Api::get`].
+    pub fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Error> {
+        self.send("PUT", path, body)
+    }
+
+    /// Does to what is at `path` what the method says, where nothing comes back: `DELETE`, or
+    /// `PATCH` to pause and to resume.
+    ///
+    /// # Errors
+    /// As [`Api::get`].
+    pub fn act(&self, method: &'static str, path: &str) -> Result<(), Error> {
+        self.call(method, path, None).map(drop)
+    }
+
+    fn send<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Error> {
         let body = serde_json::to_vec(body)
             .map_err(|e| Error::new(Kind::Defect, format!("can't put {path} in JSON: {e}")))?;
-        self.read(path, &self.call(path, Some(&body))?)
+        self.read(path, &self.call(method, path, Some(&body))?)
     }
 
     fn read<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, Error> {
@@ -188,7 +214,12 @@ impl<'a> Api<'a> {
     ///
     /// # Errors
     /// As [`Api::get`].
-    pub fn call(&self, path: &str, body: Option<&[u8]>) -> Result<Vec<u8>, Error> {
+    pub fn call(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Option<&[u8]>,
+    ) -> Result<Vec<u8>, Error> {
         let url = format!("{}{}{path}", self.base, wire::API_PREFIX);
         let mut headers = vec![
             (
@@ -207,13 +238,13 @@ impl<'a> Api<'a> {
             .deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let request = Request {
+            method,
             url: &url,
             headers: &headers,
             body,
             budget: left.map_or(BUDGET, |left| left.min(BUDGET)),
             answer_max: ANSWER_MAX,
         };
-        let method = if body.is_some() { "POST" } else { "GET" };
         let answer = self.http.send(&request).map_err(|error| {
             if error.kind() == Kind::Network {
                 error.and(" (the API; --api-url or PAKYAS_API_URL sets its address)")

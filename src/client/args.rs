@@ -158,6 +158,7 @@ pub struct Cli {
 #[allow(missing_docs, reason = "each variant is described by its struct")]
 pub enum Command {
     Login(Login),
+    Logout(Logout),
     Whoami(Whoami),
     Org(Org),
     Project(Project),
@@ -184,6 +185,16 @@ pub struct Login {
     #[argh(option)]
     pub api_key: Option<String>,
 }
+
+/// Forget the key of the organization in use.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "logout",
+    help_triggers("-h", "--help"),
+    example = "pakyas logout\npakyas logout --org \"Company A\""
+)]
+pub struct Logout {}
 
 /// Show who is logged in, and the organization and project in use.
 #[derive(Debug, FromArgs, ArgsInfo)]
@@ -244,7 +255,7 @@ pub struct OrgSwitch {
     pub name: String,
 }
 
-/// List and create projects, and choose one.
+/// List, create and delete projects, and choose one.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
@@ -266,6 +277,7 @@ pub enum ProjectCommand {
     List(ProjectList),
     Create(ProjectCreate),
     Switch(ProjectSwitch),
+    Delete(ProjectDelete),
 }
 
 /// List the organization's projects.
@@ -312,13 +324,34 @@ pub struct ProjectSwitch {
     pub name: String,
 }
 
+/// Delete a project and its checks.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "delete",
+    help_triggers("-h", "--help"),
+    usage = "NAME [-y]",
+    example = "pakyas project delete Staging\npakyas project delete staging -y"
+)]
+pub struct ProjectDelete {
+    /// its name, in any case, its slug or its id
+    #[argh(positional, arg_name = "NAME")]
+    pub name: String,
+    /// do not ask
+    #[argh(switch, short = 'y')]
+    pub yes: bool,
+}
+
 mod check;
 mod signals;
 mod spool;
 
-pub use check::{Check, CheckCommand, CheckCreate, CheckList, CheckLogs, CheckShow, CheckSync};
+pub use check::{
+    Check, CheckCommand, CheckCreate, CheckDelete, CheckList, CheckLogs, CheckPause, CheckResume,
+    CheckShow, CheckSync, CheckUpdate,
+};
 pub use signals::{
-    Channel, ChannelCommand, ChannelCreate, ChannelList, ChannelTest, Monitor, Ping,
+    Channel, ChannelCommand, ChannelCreate, ChannelDelete, ChannelList, ChannelTest, Monitor, Ping,
 };
 pub use spool::{Spool, SpoolClear, SpoolCommand, SpoolFlush, SpoolList};
 

@@ -122,6 +122,17 @@ impl Account {
         self.add(check);
     }
 
+    /// Forgets a check that was deleted.
+    pub fn forget(&mut self, public_id: Uuid) {
+        self.checks.retain(|known| known.public_id != public_id);
+    }
+
+    /// Forgets a project that was deleted, with its checks.
+    pub fn forget_project(&mut self, id: Uuid) {
+        self.projects.retain(|known| known.id != id);
+        self.checks.retain(|known| known.project_id != id);
+    }
+
     fn add(&mut self, check: &Check) {
         self.checks.push(KnownCheck {
             slug: check.slug.clone(),

@@ -2,7 +2,7 @@
 
 use argh::{ArgsInfo, FromArgs};
 
-/// Create, list and look at checks.
+/// Create, change and look at checks.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
@@ -25,16 +25,20 @@ pub enum CheckCommand {
     List(CheckList),
     Show(CheckShow),
     Logs(CheckLogs),
+    Update(CheckUpdate),
+    Pause(CheckPause),
+    Resume(CheckResume),
+    Delete(CheckDelete),
     Sync(CheckSync),
 }
 
 /// Create a check in the selected project.
-#[derive(Debug, FromArgs, ArgsInfo)]
+#[derive(Debug, Default, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "create",
     help_triggers("-h", "--help"),
-    usage = "[SLUG] --period DURATION [--name NAME] [--slug SLUG] [--grace DURATION]",
+    usage = "[SLUG] --period DURATION [--name NAME] [--grace DURATION] [FLAGS]",
     example = "pakyas check create --name \"Hourly Sync\" --slug hourly-sync --period 3600 --grace 300\n\
                pakyas check create db-backup --period 1d --grace \"1h 30m\"",
     note = "A missing slug comes from the name, a missing name from the slug. Without --grace \n\
@@ -56,6 +60,112 @@ pub struct CheckCreate {
     /// how late it may be before you are alerted
     #[argh(option)]
     pub grace: Option<String>,
+    /// what it is for, up to 500 characters
+    #[argh(option)]
+    pub description: Option<String>,
+    /// to group checks by, separated by commas
+    #[argh(option)]
+    pub tags: Option<String>,
+    /// how long a run may take before you are alerted
+    #[argh(option)]
+    pub max_runtime: Option<String>,
+    /// alert after so many missed runs in a row (default 1)
+    #[argh(option)]
+    pub alert_after_miss_pings: Option<String>,
+    /// alert after so many failures in a row (default 1)
+    #[argh(option)]
+    pub alert_after_fail_pings: Option<String>,
+}
+
+/// Change a check: only what is given.
+#[derive(Debug, Default, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "update",
+    help_triggers("-h", "--help"),
+    usage = "SLUG [FLAGS]",
+    example = "pakyas check update long-job --grace 30m\n\
+               pakyas check update db-backup --name \"Database Backup\" --max-runtime 2h"
+)]
+pub struct CheckUpdate {
+    /// its slug, id or public id
+    #[argh(positional, arg_name = "SLUG")]
+    pub check: String,
+    /// another name for people
+    #[argh(option)]
+    pub name: Option<String>,
+    /// another name for commands
+    #[argh(option)]
+    pub slug: Option<String>,
+    /// how often the job runs
+    #[argh(option)]
+    pub period: Option<String>,
+    /// how late it may be before you are alerted
+    #[argh(option)]
+    pub grace: Option<String>,
+    /// what it is for; an empty one clears it
+    #[argh(option)]
+    pub description: Option<String>,
+    /// instead of its tags, separated by commas; an empty one clears them
+    #[argh(option)]
+    pub tags: Option<String>,
+    /// how long a run may take before you are alerted
+    #[argh(option)]
+    pub max_runtime: Option<String>,
+    /// alert after so many missed runs in a row
+    #[argh(option)]
+    pub alert_after_miss_pings: Option<String>,
+    /// alert after so many failures in a row
+    #[argh(option)]
+    pub alert_after_fail_pings: Option<String>,
+}
+
+/// Expect nothing and alert nobody, until the check is resumed.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "pause",
+    help_triggers("-h", "--help"),
+    usage = "SLUG",
+    example = "pakyas check pause my-job\npakyas check pause my-job --project Staging"
+)]
+pub struct CheckPause {
+    /// its slug, id or public id
+    #[argh(positional, arg_name = "SLUG")]
+    pub check: String,
+}
+
+/// Watch a paused check again, from now on.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "resume",
+    help_triggers("-h", "--help"),
+    usage = "SLUG",
+    example = "pakyas check resume my-job\npakyas check resume my-job --project Staging"
+)]
+pub struct CheckResume {
+    /// its slug, id or public id
+    #[argh(positional, arg_name = "SLUG")]
+    pub check: String,
+}
+
+/// Delete a check: its pings are unknown from then on.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "delete",
+    help_triggers("-h", "--help"),
+    usage = "SLUG [-y]",
+    example = "pakyas check delete old-job\npakyas check delete old-job -y"
+)]
+pub struct CheckDelete {
+    /// its slug, id or public id
+    #[argh(positional, arg_name = "SLUG")]
+    pub check: String,
+    /// do not ask
+    #[argh(switch, short = 'y')]
+    pub yes: bool,
 }
 
 /// List the project's checks.

@@ -112,6 +112,7 @@ pub enum ChannelCommand {
     Create(ChannelCreate),
     List(ChannelList),
     Test(ChannelTest),
+    Delete(ChannelDelete),
 }
 
 /// Create an alert channel for the organization; with --project, for that project only.
@@ -162,4 +163,22 @@ pub struct ChannelTest {
     /// its name, in any case, or its id
     #[argh(positional, arg_name = "NAME")]
     pub name: String,
+}
+
+/// Delete an alert channel: it hears of nothing more.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "delete",
+    help_triggers("-h", "--help"),
+    usage = "NAME [-y]",
+    example = "pakyas channel delete ops\npakyas channel delete ops -y"
+)]
+pub struct ChannelDelete {
+    /// its name, in any case, or its id
+    #[argh(positional, arg_name = "NAME")]
+    pub name: String,
+    /// do not ask
+    #[argh(switch, short = 'y')]
+    pub yes: bool,
 }

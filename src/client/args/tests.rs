@@ -166,7 +166,7 @@ fn mistakes_are_told_with_what_mends_them() {
         (&["chekc", "list"][..], "did you mean 'check'?"),
         (&["check", "lst"], "did you mean 'list'?"),
         (&["ping", "x", "--strat"], "did you mean --start?"),
-        (&["check"], "create, list, show, logs, sync"),
+        (&["check"], "create, list, show, logs"),
         (&[], "see 'pakyas --help'"),
         (&["org", "switch"], "needs NAME"),
         (&["channel", "create", "--kind", "webhook"], "needs --name"),

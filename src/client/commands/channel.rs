@@ -1,11 +1,12 @@
 //! `pakyas channel …`: where alerts go.
 
 use jiff::Timestamp;
+use serde_json::json;
 use uuid::Uuid;
 
-use super::{Context, name, usage};
+use super::{Context, confirm, name, usage};
 use crate::client::api::Api;
-use crate::client::args::{ChannelCommand, ChannelCreate};
+use crate::client::args::{ChannelCommand, ChannelCreate, ChannelDelete};
 use crate::client::error::{Error, Kind};
 use crate::client::lookup;
 use crate::client::render::{self, Table, clean, relative};
@@ -21,6 +22,7 @@ pub fn run(context: &Context, command: ChannelCommand) -> Result<i32, Error> {
         ChannelCommand::Create(typed) => create(context, &typed).map(|()| 0),
         ChannelCommand::List(_) => list(context).map(|()| 0),
         ChannelCommand::Test(typed) => test(context, &typed.name),
+        ChannelCommand::Delete(typed) => delete(context, &typed).map(|()| 0),
     }
 }
 
@@ -112,16 +114,16 @@ fn list(context: &Context) -> Result<(), Error> {
     })
 }
 
-fn test(context: &Context, wanted: &str) -> Result<i32, Error> {
-    let api = context.api()?;
-    let channels = channels(&api)?;
+/// The channel called `wanted`: by name in any case, or by id.
+fn find(api: &Api<'_>, wanted: &str) -> Result<Channel, Error> {
+    let channels = channels(api)?;
     let id = Uuid::try_parse(wanted).ok();
     let found = channels
         .iter()
         .find(|c| Some(c.id) == id || same_name(&c.name, wanted));
-    let Some(channel) = found else {
+    found.cloned().ok_or_else(|| {
         let names: Vec<_> = channels.iter().map(|c| clean(&c.name)).collect();
-        return Err(Error::new(
+        Error::new(
             Kind::NotFound,
             format!(
                 "Channel not found: none is called '{}'. There are: {}\n  pakyas channel list",
@@ -132,12 +134,28 @@ fn test(context: &Context, wanted: &str) -> Result<i32, Error> {
                     names.join(", ")
                 }
             ),
-        ));
-    };
-    let result: ChannelTest = api.post(
-        &format!("/channels/{}/test", channel.id),
-        &serde_json::json!({}),
+        )
+    })
+}
+
+fn delete(context: &Context, typed: &ChannelDelete) -> Result<(), Error> {
+    let api = context.api()?;
+    let channel = find(&api, &typed.name)?;
+    let name = clean(&channel.name);
+    confirm(
+        &format!("Delete the channel '{name}'? It hears of nothing more."),
+        typed.yes,
     )?;
+    api.act("DELETE", &format!("/channels/{}", channel.id))?;
+    context.talk.note(&format!("Deleted the channel '{name}'"));
+    let result = json!({ "id": channel.id, "name": channel.name, "deleted": true });
+    render::one(context.format, &result, String::new)
+}
+
+fn test(context: &Context, wanted: &str) -> Result<i32, Error> {
+    let api = context.api()?;
+    let channel = find(&api, wanted)?;
+    let result: ChannelTest = api.post(&format!("/channels/{}/test", channel.id), &json!({}))?;
     render::one(context.format, &result, || {
         let status = result
             .status

@@ -1,8 +1,8 @@
-//! `pakyas check …`: list, show, sync. Creating and the history have files of their own.
+//! `pakyas check …`: list, show, sync. Creating, changing and the history have files of their own.
 
 use jiff::Timestamp;
 
-use super::{Context, create, logs};
+use super::{Context, create, logs, update};
 use crate::client::args::CheckCommand;
 use crate::client::error::Error;
 use crate::client::lookup;
@@ -17,6 +17,10 @@ pub fn run(context: &Context, command: CheckCommand) -> Result<i32, Error> {
         CheckCommand::List(_) => list(context),
         CheckCommand::Show(typed) => show(context, &typed.slug),
         CheckCommand::Logs(typed) => logs::run(context, &typed),
+        CheckCommand::Update(typed) => update::update(context, typed),
+        CheckCommand::Pause(typed) => update::pause(context, &typed.check, true),
+        CheckCommand::Resume(typed) => update::pause(context, &typed.check, false),
+        CheckCommand::Delete(typed) => update::delete(context, &typed),
         CheckCommand::Sync(_) => sync(context),
     }?;
     Ok(0)

@@ -1,6 +1,6 @@
 //! `pakyas check create`: everything typed is checked before anything is asked or sent.
 
-use super::{Context, name, usage};
+use super::{Context, name, number, usage};
 use crate::client::args::CheckCreate;
 use crate::client::delivery::not_a_slug;
 use crate::client::error::Error;
@@ -8,7 +8,7 @@ use crate::client::lookup;
 use crate::client::render::{self, clean};
 use crate::client::settings::Selection;
 use crate::schedule::{MAX_SECONDS, MIN_PERIOD_SECONDS, format_duration, parse_duration};
-use crate::wire::check::{default_grace_seconds, is_slug, slug_from_name};
+use crate::wire::check::{THRESHOLD_MAX, default_grace_seconds, is_slug, slug_from_name};
 use crate::wire::{Check, NewCheck};
 
 /// What was typed, settled.
@@ -18,6 +18,11 @@ struct Wanted {
     period: u64,
     grace: u64,
     grace_is_ours: bool,
+    description: Option<String>,
+    tags: Vec<String>,
+    max_runtime: Option<u64>,
+    misses: Option<u32>,
+    failures: Option<u32>,
 }
 
 pub fn run(context: &Context, typed: CheckCreate) -> Result<(), Error> {
@@ -34,6 +39,11 @@ pub fn run(context: &Context, typed: CheckCreate) -> Result<(), Error> {
         slug: wanted.slug,
         period_seconds: Some(wanted.period),
         grace_seconds: Some(wanted.grace),
+        description: wanted.description,
+        tags: wanted.tags,
+        max_runtime_seconds: wanted.max_runtime,
+        alert_after_miss_pings: wanted.misses,
+        alert_after_fail_pings: wanted.failures,
         ..NewCheck::default()
     };
     let check: Check = api.post("/checks", &new)?;
@@ -96,10 +106,41 @@ fn settle(typed: CheckCreate) -> Result<Wanted, Error> {
         period,
         grace: grace.unwrap_or_else(|| default_grace_seconds(period)),
         grace_is_ours: grace.is_none(),
+        description: typed.description.filter(|text| !text.is_empty()),
+        tags: typed.tags.as_deref().map(tags).unwrap_or_default(),
+        max_runtime: typed
+            .max_runtime
+            .map(|text| seconds("--max-runtime", &text, 1))
+            .transpose()?,
+        misses: threshold(
+            "--alert-after-miss-pings",
+            typed.alert_after_miss_pings.as_deref(),
+        )?,
+        failures: threshold(
+            "--alert-after-fail-pings",
+            typed.alert_after_fail_pings.as_deref(),
+        )?,
     })
 }
 
-fn seconds(flag: &str, text: &str, least: u64) -> Result<u64, Error> {
+/// Tags as typed: separated by commas, without white space around them.
+pub(super) fn tags(text: &str) -> Vec<String> {
+    let tags = text.split(',').map(str::trim);
+    tags.filter(|tag| !tag.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// How many in a row before an alert, as typed after `flag`.
+pub(super) fn threshold(flag: &str, text: Option<&str>) -> Result<Option<u32>, Error> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let count = number(flag, text, 1, u64::from(THRESHOLD_MAX))?;
+    Ok(u32::try_from(count).ok())
+}
+
+pub(super) fn seconds(flag: &str, text: &str, least: u64) -> Result<u64, Error> {
     let seconds = parse_duration(text).map_err(|bad| usage(format!("{flag}: {bad}")))?;
     if (least..=MAX_SECONDS).contains(&seconds) {
         return Ok(seconds);
@@ -176,6 +217,7 @@ mod tests {
             slug: slug.map(str::to_owned),
             period: Some(period.to_owned()),
             grace: None,
+            ..CheckCreate::default()
         }
     }
 

@@ -109,6 +109,7 @@ fn output(api: &Api<'_>, check: &Check, wanted: &str) -> Result<(), Error> {
         ));
     };
     let mut bytes = api.call(
+        "GET",
         &format!("/checks/{}/pings/{}/body", check.id, ping.id),
         None,
     )?;

@@ -4,14 +4,17 @@ mod channel;
 mod check;
 mod create;
 mod login;
+mod logout;
 mod logs;
 mod monitor;
 mod org;
 mod ping;
 mod project;
 mod spool;
+mod update;
 mod whoami;
 
+use std::io::{BufRead, IsTerminal, Read, Write};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -50,6 +53,7 @@ pub fn run(invocation: Invocation) -> Result<i32, Error> {
     let context = Context::new(globals)?;
     match command {
         Command::Login(typed) => login::run(&context, typed),
+        Command::Logout(_) => return logout::run(&context),
         Command::Whoami(_) => whoami::run(&context),
         Command::Org(typed) => org::run(&context, typed.command),
         Command::Project(typed) => project::run(&context, typed.command),
@@ -157,6 +161,26 @@ impl Context {
 
 fn usage(message: impl Into<String>) -> Error {
     Error::new(Kind::Usage, message)
+}
+
+/// Asks before something is done that can't be undone, unless `-y` was given.
+fn confirm(question: &str, yes: bool) -> Result<(), Error> {
+    if yes {
+        return Ok(());
+    }
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Err(usage(format!(
+            "{question} There is no terminal to ask at; add -y to do it"
+        )));
+    }
+    let _ = write!(std::io::stderr(), "{question} [y/N] ");
+    let mut answer = String::new();
+    let read = stdin.lock().take(100).read_line(&mut answer);
+    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Refused, "Nothing was changed"))
 }
 
 /// A name for people, as typed after `flag`.

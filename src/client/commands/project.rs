@@ -1,7 +1,9 @@
-//! `pakyas project …`: list, create, choose.
+//! `pakyas project …`: list, create, choose, delete.
 
-use super::{Context, name, usage};
-use crate::client::args::{ProjectCommand, ProjectCreate};
+use serde_json::json;
+
+use super::{Context, confirm, name, usage};
+use crate::client::args::{ProjectCommand, ProjectCreate, ProjectDelete};
 use crate::client::config::ChosenProject;
 use crate::client::error::Error;
 use crate::client::lookup;
@@ -15,6 +17,7 @@ pub fn run(context: &Context, command: ProjectCommand) -> Result<i32, Error> {
         ProjectCommand::List(_) => list(context),
         ProjectCommand::Create(typed) => create(context, &typed),
         ProjectCommand::Switch(typed) => switch(context, &typed.name),
+        ProjectCommand::Delete(typed) => delete(context, &typed),
     }?;
     Ok(0)
 }
@@ -91,4 +94,19 @@ fn switch(context: &Context, wanted: &str) -> Result<(), Error> {
         .talk
         .note(&format!("Now using the project '{}'", clean(&project.name)));
     render::one(context.format, &project, String::new)
+}
+
+fn delete(context: &Context, typed: &ProjectDelete) -> Result<(), Error> {
+    let api = context.api()?;
+    let project = lookup::project(&api, &typed.name)?;
+    let name = clean(&project.name);
+    confirm(
+        &format!("Delete the project '{name}' and all of its checks?"),
+        typed.yes,
+    )?;
+    api.act("DELETE", &format!("/projects/{}", project.id))?;
+    api.remember(|account| account.forget_project(project.id));
+    context.talk.note(&format!("Deleted the project '{name}'"));
+    let result = json!({ "id": project.id, "name": project.name, "deleted": true });
+    render::one(context.format, &result, String::new)
 }

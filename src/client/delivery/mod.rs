@@ -284,6 +284,7 @@ impl Courier {
         }
         let left = deadline.saturating_duration_since(Instant::now());
         let answer = self.http.send(&Request {
+            method: "POST",
             url: &url,
             headers: &headers,
             body: Some(&ping.body),

@@ -27,11 +27,13 @@ const CA_MAX: u64 = 4 * 1024 * 1024;
 
 /// One request.
 pub struct Request<'a> {
+    /// `GET`, `POST` and the like.
+    pub method: &'static str,
     /// The whole address.
     pub url: &'a str,
     /// Names and values; a value that no header may hold is a usage error.
     pub headers: &'a [(&'static str, String)],
-    /// With a body it is a `POST`, without one a `GET`.
+    /// The body, where there is one.
     pub body: Option<&'a [u8]>,
     /// For everything: finding the host, connecting, sending, and the whole answer.
     pub budget: Duration,
@@ -106,11 +108,7 @@ impl Http {
             return Err(problem.clone());
         }
         let mut builder = http::Request::builder()
-            .method(if request.body.is_some() {
-                "POST"
-            } else {
-                "GET"
-            })
+            .method(request.method)
             .uri(request.url);
         for (name, value) in request.headers {
             builder = builder.header(*name, value);

@@ -1,0 +1,100 @@
+//! `pakyas check update|pause|resume|delete`: checks that are there already.
+
+use serde_json::json;
+
+use super::create::{seconds, tags, threshold};
+use super::{Context, confirm, name, usage};
+use crate::client::api::Api;
+use crate::client::args::{CheckDelete, CheckUpdate};
+use crate::client::delivery::not_a_slug;
+use crate::client::error::Error;
+use crate::client::lookup;
+use crate::client::render::{self, clean};
+use crate::schedule::MIN_PERIOD_SECONDS;
+use crate::wire::check::{DESCRIPTION_MAX, is_slug};
+use crate::wire::{Check, CheckChange};
+
+pub fn update(context: &Context, typed: CheckUpdate) -> Result<(), Error> {
+    let wanted = typed.check.clone();
+    let change = settle(typed)?;
+    if change == CheckChange::default() {
+        return Err(usage(
+            "'pakyas check update' needs something to change, as --grace 30m; see pakyas check update --help",
+        ));
+    }
+    let (api, check) = find(context, &wanted)?;
+    let after: Check = api.put(&format!("/checks/{}", check.id), &change)?;
+    api.remember(|account| account.learn_one(&after));
+    context
+        .talk
+        .note(&format!("Changed the check '{}'", clean(&after.slug)));
+    render::one(context.format, &after, String::new)
+}
+
+fn settle(typed: CheckUpdate) -> Result<CheckChange, Error> {
+    let duration = |flag: &str, text: Option<String>, least| {
+        text.map(|text| seconds(flag, &text, least)).transpose()
+    };
+    if let Some(slug) = typed.slug.as_ref().filter(|slug| !is_slug(slug)) {
+        return Err(not_a_slug(slug));
+    }
+    let too_long = |text: &&String| text.chars().count() > DESCRIPTION_MAX;
+    if typed.description.as_ref().filter(too_long).is_some() {
+        return Err(usage(format!(
+            "--description may have up to {DESCRIPTION_MAX} characters"
+        )));
+    }
+    Ok(CheckChange {
+        name: typed.name.map(|text| name("--name", &text)).transpose()?,
+        slug: typed.slug,
+        description: typed.description,
+        tags: typed.tags.as_deref().map(tags),
+        period_seconds: duration("--period", typed.period, MIN_PERIOD_SECONDS)?,
+        grace_seconds: duration("--grace", typed.grace, 0)?,
+        max_runtime_seconds: duration("--max-runtime", typed.max_runtime, 1)?,
+        alert_after_miss_pings: threshold(
+            "--alert-after-miss-pings",
+            typed.alert_after_miss_pings.as_deref(),
+        )?,
+        alert_after_fail_pings: threshold(
+            "--alert-after-fail-pings",
+            typed.alert_after_fail_pings.as_deref(),
+        )?,
+        ..CheckChange::default()
+    })
+}
+
+pub fn pause(context: &Context, wanted: &str, paused: bool) -> Result<(), Error> {
+    let (api, check) = find(context, wanted)?;
+    let (verb, told) = if paused {
+        ("pause", "Paused")
+    } else {
+        ("resume", "Resumed")
+    };
+    api.act("PATCH", &format!("/checks/{}/{verb}", check.id))?;
+    context
+        .talk
+        .note(&format!("{told} the check '{}'", clean(&check.slug)));
+    let result = json!({ "id": check.id, "slug": check.slug, "paused": paused });
+    render::one(context.format, &result, String::new)
+}
+
+pub fn delete(context: &Context, typed: &CheckDelete) -> Result<(), Error> {
+    let (api, check) = find(context, &typed.check)?;
+    let slug = clean(&check.slug);
+    confirm(
+        &format!("Delete the check '{slug}' and its history?"),
+        typed.yes,
+    )?;
+    api.act("DELETE", &format!("/checks/{}", check.id))?;
+    api.remember(|account| account.forget(check.public_id));
+    context.talk.note(&format!("Deleted the check '{slug}'"));
+    let result = json!({ "id": check.id, "slug": check.slug, "deleted": true });
+    render::one(context.format, &result, String::new)
+}
+
+fn find<'a>(context: &'a Context, wanted: &str) -> Result<(Api<'a>, Check), Error> {
+    let api = context.api()?;
+    let check = lookup::check_or_id(&api, &context.settings.project()?, wanted)?;
+    Ok((api, check))
+}
