@@ -28,6 +28,9 @@ const REMOTE: &str = "pakyas.test";
 /// An address of this machine that is not a loopback one, so that proxies count for it.
 const UNSPECIFIED: &str = "0.0.0.0";
 
+/// The private CA's name.
+const OWN: &str = "Our own CA";
+
 /// A server with one check.
 struct World {
     server: Server,
@@ -42,7 +45,7 @@ impl World {
         Self {
             server,
             check,
-            authority: Authority::new("Our own CA"),
+            authority: Authority::new(OWN),
         }
     }
 
@@ -191,6 +194,16 @@ fn an_unknown_issuer_is_told_with_the_variable_that_mends_it() {
     let front = world.front();
     let home = world.home(&front.url());
     let why = "its certificate is of an unknown issuer (PAKYAS_CA_FILE names one to trust)";
+    is_refused_clearly(&world, &front, &home, why);
+}
+
+#[test]
+fn an_issuer_that_was_made_anew_under_its_old_name_is_told() {
+    let world = World::new();
+    let anew = Authority::new(OWN);
+    let front = Front::new(anew.issue(&[HERE], VALID), &world.server.url);
+    let home = world.trusting(&front.url(), "PAKYAS_CA_FILE");
+    let why = "its issuer has the name but not the key of one that is trusted (PAKYAS_CA_FILE names one to trust)";
     is_refused_clearly(&world, &front, &home, why);
 }
 

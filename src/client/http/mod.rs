@@ -251,7 +251,13 @@ fn tls_trouble(error: &rustls::Error) -> String {
         E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
             "its certificate is for another name"
         }
-        E::InvalidCertificate(_) => "its certificate can't be trusted",
+        // As where a CA was made anew under its old name.
+        E::InvalidCertificate(C::BadSignature) => {
+            "its issuer has the name but not the key of one that is trusted (PAKYAS_CA_FILE names one to trust)"
+        }
+        E::InvalidCertificate(_) => {
+            "its certificate can't be trusted (PAKYAS_CA_FILE names an issuer to trust)"
+        }
         E::AlertReceived(_) => "it refused the encrypted connection",
         E::InvalidMessage(_) => "it does not speak TLS; is it an http:// address?",
         E::PeerIncompatible(_) => "it speaks no TLS version or cipher of today",
