@@ -415,6 +415,16 @@ fn a_proxy_that_refuses_is_told_and_the_run_is_kept() {
 }
 
 #[test]
+fn a_socks_proxy_is_told_and_the_run_is_kept() {
+    let world = World::new();
+    let url = format!("http://{UNSPECIFIED}:9");
+    let home = world.home(&url).with("ALL_PROXY", "socks5://127.0.0.1:9");
+    let outcome = monitor(&home).says("is kept").says("speaks SOCKS");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:#?}");
+    assert_eq!(kept(&home), 2);
+}
+
+#[test]
 fn a_certificate_behind_a_proxy_is_verified_as_well() {
     let world = World::new();
     let (front, proxy, url) = remote(&world);

@@ -116,6 +116,15 @@ impl Http {
             builder = builder.header(*name, value);
         }
         let proxy = self.proxies.choose(request.url, https);
+        if proxy.as_ref().is_some_and(proxy::is_socks) {
+            return Err(Error::new(
+                Kind::Network,
+                format!(
+                    "Can't reach {origin}: the proxy that is set speaks SOCKS, which pakyas does not \
+                     (HTTPS_PROXY and HTTP_PROXY name HTTP proxies, NO_PROXY exempts hosts)"
+                ),
+            ));
+        }
         let told = |error| told(error, origin, request.budget, proxy.is_some());
         let unfit = |_| {
             Error::new(
