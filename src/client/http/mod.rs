@@ -2,13 +2,14 @@
 
 mod names;
 mod proxy;
+mod socket;
 
 use std::ffi::OsString;
 use std::io::Read;
 use std::time::Duration;
 
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
-use ureq::unversioned::transport::DefaultConnector;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
 use ureq::{Agent, http};
 
 use super::address::origin;
@@ -86,8 +87,11 @@ impl Http {
                 Err(error) => ca_problem = Some(error),
             }
         }
+        let connector = ConnectProxyConnector::default()
+            .chain(socket::Sockets)
+            .chain(RustlsConnector::default());
         Self {
-            agent: Agent::with_parts(config.build(), DefaultConnector::default(), names::Resolver),
+            agent: Agent::with_parts(config.build(), connector, names::Resolver),
             proxies: proxy::Proxies::from_environment(),
             ca_problem,
         }
