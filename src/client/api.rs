@@ -207,6 +207,7 @@ impl<'a> Api<'a> {
             .deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let request = Request {
+            age: None,
             url: &url,
             headers: &headers,
             body,

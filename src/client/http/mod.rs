@@ -1,5 +1,6 @@
 //! One HTTP exchange, bounded in size and time. Knows nothing of checks or keys.
 
+mod age;
 mod names;
 mod proxy;
 mod socket;
@@ -11,6 +12,8 @@ use std::time::Duration;
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
 use ureq::{Agent, http};
+
+pub use age::Age;
 
 use super::address::origin;
 use super::error::{Error, Kind};
@@ -32,6 +35,8 @@ pub struct Request<'a> {
     pub url: &'a str,
     /// Names and values; a value that no header may hold is a usage error.
     pub headers: &'a [(&'static str, String)],
+    /// One more header, which is still right when connecting took its time.
+    pub age: Option<Age>,
     /// With a body it is a `POST`, without one a `GET`.
     pub body: Option<&'a [u8]>,
     /// For everything: finding the host, connecting, sending, and the whole answer.
@@ -89,7 +94,8 @@ impl Http {
         }
         let connector = ConnectProxyConnector::default()
             .chain(socket::Sockets)
-            .chain(RustlsConnector::default());
+            .chain(RustlsConnector::default())
+            .chain(age::Ages);
         Self {
             agent: Agent::with_parts(config.build(), connector, names::Resolver),
             proxies: proxy::Proxies::from_environment(),
@@ -118,6 +124,10 @@ impl Http {
             .uri(request.url);
         for (name, value) in request.headers {
             builder = builder.header(*name, value);
+        }
+        let _growing = request.age.map(age::Growing::new);
+        if let Some(age) = request.age {
+            builder = builder.header(age.name, age::value(age));
         }
         let proxy = self.proxies.choose(request.url, https);
         if proxy.as_ref().is_some_and(proxy::is_socks) {
