@@ -239,6 +239,7 @@ impl<'a> Api<'a> {
             .map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let request = Request {
             method,
+            age: None,
             url: &url,
             headers: &headers,
             body,

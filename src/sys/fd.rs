@@ -8,6 +8,25 @@ use std::time::{Duration, Instant};
 
 use libc::{c_int, c_short};
 
+/// Whether closing this connection, or the end of the process, throws away what was not sent
+/// yet (SO_LINGER, socket(7)). Best effort: where it can't be had, all is as without it.
+pub fn set_discard_on_close(socket: BorrowedFd<'_>, discard: bool) {
+    let linger = libc::linger {
+        l_onoff: c_int::from(discard),
+        l_linger: 0,
+    };
+    // SAFETY: the pointer and the length are those of a local that setsockopt(2) only reads.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            size_of_val(&linger) as libc::socklen_t,
+        );
+    }
+}
+
 /// What poll(2) said of one descriptor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ready {

@@ -14,7 +14,8 @@ mod terminal;
 pub use child::{Inherited, Reaped, Status, reap};
 pub use clock::{boot_id, since_boot};
 pub use fd::{
-    Await, Ready, let_go_of_stdin_and_stdout, poll, same_open_file, set_nonblocking, waiting_bytes,
+    Await, Ready, let_go_of_stdin_and_stdout, poll, same_open_file, set_discard_on_close,
+    set_nonblocking, waiting_bytes,
 };
 pub use libc::{SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM};
 pub use libc::{SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};

@@ -285,7 +285,7 @@ fn a_full_spool_drops_the_oldest_success_before_any_failure_and_says_so() {
 
 #[test]
 fn a_full_disk_under_the_spool_is_told_and_the_job_runs_all_the_same() {
-    let Some(mut command) = crate::links::unshare(&["-m"]) else {
+    let Some(mut command) = crate::support::unshare(&["-m"]) else {
         return;
     };
     let folder = TempDir::new();

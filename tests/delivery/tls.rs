@@ -1,1 +1,436 @@
-//! To be written.
+//! Encryption and proxies: a certificate that can be trusted delivers, one that can't is told in
+//! a clear sentence, gets no secret, and neither harms the job nor loses its report.
+
+#[path = "../support/tls.rs"]
+mod front;
+#[path = "../support/proxy.rs"]
+mod proxy;
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rustls::ProtocolVersion;
+use serde_json::{Value, json};
+
+use self::front::{Authority, Front, VALID};
+use self::proxy::Proxy;
+use crate::support::home::{Home, Outcome};
+use crate::support::server::Server;
+use crate::support::stub::{Reply, Stub};
+
+/// The name that the fronts' certificates are for: their clients know no other.
+const HERE: &str = "127.0.0.1";
+
+/// A name that no resolver knows, so only a proxy can lead to it.
+const REMOTE: &str = "pakyas.test";
+
+/// An address of this machine that is not a loopback one, so that proxies count for it.
+const UNSPECIFIED: &str = "0.0.0.0";
+
+/// The private CA's name.
+const OWN: &str = "Our own CA";
+
+/// A server with one check.
+struct World {
+    server: Server,
+    check: Value,
+    authority: Authority,
+}
+
+impl World {
+    fn new() -> Self {
+        let server = Server::start();
+        let check = server.check("nightly", 3_600, 300, &json!({}));
+        Self {
+            server,
+            check,
+            authority: Authority::new(OWN),
+        }
+    }
+
+    /// A front with a certificate that is as it should be.
+    fn front(&self) -> Front {
+        Front::new(self.authority.issue(&[HERE], VALID), &self.server.url)
+    }
+
+    /// A home whose server is at `url`, and that trusts whom the machine trusts.
+    fn home(&self, url: &str) -> Home {
+        Home::at(url)
+            .with("PAKYAS_PING_URL", url)
+            .with("PAKYAS_API_KEY", &self.server.key)
+            .with("PAKYAS_PROJECT", "production")
+    }
+
+    /// The same, trusting the private CA by this variable.
+    fn trusting(&self, url: &str, variable: &str) -> Home {
+        with_file(self.home(url), variable, &self.authority.pem())
+    }
+
+    /// The types of the history, oldest first.
+    fn told(&self) -> Vec<String> {
+        let history = self.server.history(&self.check);
+        let kinds = history.iter().rev().map(|ping| &ping["type"]);
+        kinds
+            .map(|kind| kind.as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+/// The home with a variable that names a file of this content.
+fn with_file(home: Home, variable: &str, content: &str) -> Home {
+    let path = home.path().join(variable);
+    std::fs::write(&path, content).unwrap();
+    home.with(variable, path.to_str().unwrap())
+}
+
+fn ping(home: &Home) -> Outcome {
+    home.pakyas("ping nightly --strict --ping-timeout 1s")
+}
+
+/// A job that ends with 7; the wrapper never changes that.
+fn monitor(home: &Home) -> Outcome {
+    let run = [
+        "monitor",
+        "nightly",
+        "--ping-timeout",
+        "1s",
+        "--",
+        "sh",
+        "-c",
+        "echo the job ran; exit 7",
+    ];
+    let outcome = home.run(run).exits(7);
+    assert_eq!(outcome.stdout, "the job ran\n", "{outcome:#?}");
+    outcome
+}
+
+fn kept(home: &Home) -> usize {
+    let list = home.pakyas("spool list --format json").exits(0).json();
+    list.as_array().unwrap().len()
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
+}
+
+fn delivers_over(version: ProtocolVersion) {
+    let world = World::new();
+    let identity = world.authority.issue(&[HERE], VALID);
+    let front = Front::speaking(&[version], identity, &world.server.url);
+    let home = world.trusting(&front.url(), "PAKYAS_CA_FILE");
+    ping(&home).exits(0);
+    assert_eq!(monitor(&home).stderr, "");
+    assert_eq!(world.told(), ["success", "start", "fail"]);
+    let versions = front.versions();
+    assert!(!versions.is_empty());
+    assert!(versions.iter().all(|&agreed| agreed == version));
+}
+
+#[test]
+fn a_private_ca_delivers_pings_and_runs_over_tls_1_3() {
+    delivers_over(ProtocolVersion::TLSv1_3);
+}
+
+#[test]
+fn a_private_ca_delivers_pings_and_runs_over_tls_1_2() {
+    delivers_over(ProtocolVersion::TLSv1_2);
+}
+
+#[test]
+fn the_start_and_the_end_of_a_short_job_share_one_encrypted_connection() {
+    let world = World::new();
+    let front = world.front();
+    let home = world.trusting(&front.url(), "PAKYAS_CA_FILE");
+    let id = world.check["public_id"].as_str().unwrap();
+    home.run(["monitor", "--public-id", id, "--", "true"])
+        .exits(0);
+    assert_eq!(world.told(), ["start", "success"]);
+    assert_eq!(front.connections(), 1);
+}
+
+#[test]
+fn ssl_cert_file_is_trusted_too() {
+    let world = World::new();
+    let front = world.front();
+    let home = world.trusting(&front.url(), "SSL_CERT_FILE");
+    ping(&home).exits(0);
+    assert_eq!(world.told(), ["success"]);
+}
+
+#[test]
+fn pakyas_ca_file_beats_ssl_cert_file() {
+    let world = World::new();
+    let front = world.front();
+    let other = Authority::new("Another CA").pem();
+    let home = world.trusting(&front.url(), "PAKYAS_CA_FILE");
+    ping(&with_file(home, "SSL_CERT_FILE", &other)).exits(0);
+    let home = world.trusting(&front.url(), "SSL_CERT_FILE");
+    ping(&with_file(home, "PAKYAS_CA_FILE", &other))
+        .exits(4)
+        .says("unknown issuer");
+    assert_eq!(world.told(), ["success"]);
+}
+
+/// What anyone meets whose certificate can't be trusted: the origin and the reason in a
+/// sentence, a job that runs with its own exit code, both pings kept, and no secret sent.
+fn is_refused_clearly(world: &World, front: &Front, home: &Home, why: &str) {
+    let sentence = format!("Can't reach {}: {why}", front.url());
+    home.pakyas("whoami").exits(4).says(&sentence);
+    let outcome = monitor(home).says(&sentence).says("is kept");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:#?}");
+    assert_eq!(kept(home), 2);
+    assert!(world.told().is_empty());
+    assert!(front.connections() > 0);
+    assert_eq!(String::from_utf8_lossy(&front.decrypted()), "");
+    assert!(!holds(&front.on_the_wire(), &world.server.key));
+}
+
+#[test]
+fn an_unknown_issuer_is_told_with_the_variable_that_mends_it() {
+    let world = World::new();
+    let front = world.front();
+    let home = world.home(&front.url());
+    let why = "its certificate is of an unknown issuer (PAKYAS_CA_FILE names one to trust)";
+    is_refused_clearly(&world, &front, &home, why);
+}
+
+#[test]
+fn an_issuer_that_was_made_anew_under_its_old_name_is_told() {
+    let world = World::new();
+    let anew = Authority::new(OWN);
+    let front = Front::new(anew.issue(&[HERE], VALID), &world.server.url);
+    let home = world.trusting(&front.url(), "PAKYAS_CA_FILE");
+    let why = "its issuer has the name but not the key of one that is trusted (PAKYAS_CA_FILE names one to trust)";
+    is_refused_clearly(&world, &front, &home, why);
+}
+
+#[test]
+fn an_expired_certificate_is_told() {
+    let world = World::new();
+    let identity = world.authority.issue(&[HERE], (2001, 2002));
+    let front = Front::new(identity, &world.server.url);
+    let home = world.trusting(&front.url(), "PAKYAS_CA_FILE");
+    let why = "its certificate has expired, or this machine's clock is wrong";
+    is_refused_clearly(&world, &front, &home, why);
+}
+
+#[test]
+fn a_certificate_of_the_future_is_told() {
+    let world = World::new();
+    let identity = world.authority.issue(&[HERE], (2400, 2401));
+    let front = Front::new(identity, &world.server.url);
+    let home = world.trusting(&front.url(), "PAKYAS_CA_FILE");
+    let why = "its certificate is not valid yet, or this machine's clock is wrong";
+    is_refused_clearly(&world, &front, &home, why);
+}
+
+#[test]
+fn a_certificate_for_another_name_is_told() {
+    let world = World::new();
+    let identity = world.authority.issue(&[REMOTE, "127.0.0.2"], VALID);
+    let front = Front::new(identity, &world.server.url);
+    let home = world.trusting(&front.url(), "PAKYAS_CA_FILE");
+    is_refused_clearly(&world, &front, &home, "its certificate is for another name");
+}
+
+/// The other side of the above: what is looked for there is there where all is well.
+#[test]
+fn the_api_key_goes_through_the_encryption_only() {
+    let world = World::new();
+    let front = world.front();
+    let home = world.trusting(&front.url(), "PAKYAS_CA_FILE");
+    home.pakyas("whoami").exits(0);
+    assert!(holds(&front.decrypted(), &world.server.key));
+    assert!(!holds(&front.on_the_wire(), &world.server.key));
+}
+
+#[test]
+fn a_run_kept_for_want_of_a_certificate_goes_out_once_with_its_age() {
+    let world = World::new();
+    let front = world.front();
+    let home = world.home(&front.url());
+    let begun = Timestamp::now();
+    let job = ["sh", "-c", "date +%s.%N; exit 7"];
+    let outcome = home
+        .run(
+            ["monitor", "nightly", "--ping-timeout", "2s", "--"]
+                .iter()
+                .chain(&job),
+        )
+        .exits(7)
+        .says("is kept");
+    let given_up = Timestamp::now();
+    let ran: f64 = outcome.stdout.trim().parse().unwrap();
+    assert_eq!(kept(&home), 2);
+
+    let home = with_file(home, "PAKYAS_CA_FILE", &world.authority.pem());
+    ping(&home).exits(0);
+    ping(&home).exits(0);
+    assert_eq!(kept(&home), 0);
+
+    let history = world.server.history(&world.check);
+    let of_run: Vec<&Value> = history.iter().filter(|p| !p["run_id"].is_null()).collect();
+    assert_eq!((history.len(), of_run.len()), (4, 2), "{history:#?}");
+    assert_eq!(of_run[0]["run_id"], of_run[1]["run_id"]);
+    assert_eq!(of_run[0]["exit_code"], 7);
+    assert_eq!(of_run[1]["type"], "start");
+    for ping in of_run {
+        let at = |name: &str| ping[name].as_str().unwrap().parse::<Timestamp>().unwrap();
+        let (happened, arrived) = (at("created_at"), at("received_at"));
+        let off = happened.as_millisecond() as f64 / 1_000.0 - ran;
+        assert!(off.abs() < 1.0, "{off} s off: {ping:#?}");
+        assert!(arrived >= given_up, "{ping:#?}");
+        assert!(happened.duration_since(begun).as_secs().abs() <= 1);
+    }
+}
+
+#[test]
+fn a_file_of_certificates_that_is_none_is_told_and_the_job_still_runs() {
+    let world = World::new();
+    let front = world.front();
+    let gone = world
+        .home(&front.url())
+        .with("PAKYAS_CA_FILE", "/nonexistent/ca.pem");
+    let empty = with_file(world.home(&front.url()), "PAKYAS_CA_FILE", "no certificate");
+    for (home, why) in [
+        (gone, "there is no such file"),
+        (empty, "it holds no certificate"),
+    ] {
+        let outcome = monitor(&home).says("PAKYAS_CA_FILE").says(why);
+        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:#?}");
+    }
+    assert_eq!(front.connections(), 0);
+}
+
+#[test]
+fn an_https_address_whose_server_speaks_plain_http_is_told() {
+    let world = World::new();
+    let url = world.server.url.replace("http://", "https://");
+    let outcome = monitor(&world.home(&url));
+    outcome.says(&format!("Can't reach {url}: it does not speak TLS"));
+}
+
+#[test]
+fn a_server_that_never_ends_the_handshake_is_waited_for_within_the_budget_only() {
+    // Nobody accepts: the kernel does, and then nothing is ever read.
+    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+    let world = World::new();
+    let url = format!("https://{}", deaf.local_addr().unwrap());
+    let begun = Instant::now();
+    monitor(&world.home(&url)).says("is kept");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+/// A front for a remote name and the proxy that alone knows the way there.
+fn remote(world: &World) -> (Front, Proxy, String) {
+    let identity = world.authority.issue(&[REMOTE, UNSPECIFIED], VALID);
+    let front = Front::new(identity, &world.server.url);
+    let port = front.port();
+    let proxy = Proxy::new(move |_| Some(format!("127.0.0.1:{port}")));
+    let url = format!("https://{REMOTE}:{port}");
+    (front, proxy, url)
+}
+
+#[test]
+fn https_proxy_leads_to_a_remote_name_by_connect() {
+    let world = World::new();
+    let (front, proxy, url) = remote(&world);
+    let home = world
+        .trusting(&url, "PAKYAS_CA_FILE")
+        .with("HTTPS_PROXY", &proxy.url());
+    ping(&home).exits(0);
+    assert_eq!(monitor(&home).stderr, "");
+    assert_eq!(world.told(), ["success", "start", "fail"]);
+    assert_eq!(proxy.heads().len(), front.connections());
+    for head in proxy.heads() {
+        let line = format!("CONNECT {REMOTE}:{} HTTP/1.1\r\n", front.port());
+        assert!(head.starts_with(&line), "{head}");
+        assert!(!head.contains(&world.server.key), "{head}");
+    }
+}
+
+#[test]
+fn a_proxys_password_goes_to_the_proxy_alone() {
+    let world = World::new();
+    let (front, proxy, url) = remote(&world);
+    let home = world.trusting(&url, "PAKYAS_CA_FILE").with(
+        "HTTPS_PROXY",
+        &format!("http://me:secret@{}", proxy.address()),
+    );
+    ping(&home).exits(0);
+    // base64 of me:secret
+    let told = "Proxy-Authorization: Basic bWU6c2VjcmV0";
+    assert!(proxy.heads().iter().all(|head| head.contains(told)));
+    let decrypted = String::from_utf8(front.decrypted()).unwrap();
+    assert!(!decrypted.to_lowercase().contains("proxy-"), "{decrypted}");
+}
+
+#[test]
+fn no_proxy_exempts_a_host() {
+    let world = World::new();
+    let (front, proxy, _) = remote(&world);
+    let url = format!("https://{UNSPECIFIED}:{}", front.port());
+    let home = || {
+        world
+            .trusting(&url, "PAKYAS_CA_FILE")
+            .with("HTTPS_PROXY", &proxy.url())
+    };
+    ping(&home().with("NO_PROXY", UNSPECIFIED)).exits(0);
+    assert!(proxy.heads().is_empty());
+    ping(&home().with("NO_PROXY", "elsewhere.test")).exits(0);
+    assert!(!proxy.heads().is_empty());
+    assert_eq!(world.told(), ["success", "success"]);
+}
+
+#[test]
+fn http_proxy_leads_to_a_remote_name_without_encryption() {
+    let world = World::new();
+    let server = world.server.url.trim_start_matches("http://").to_owned();
+    let proxy = Proxy::new(move |_| Some(server.clone()));
+    let other = Stub::new(|_| Reply::text(500, "this one is for https only"));
+    let home = world
+        .home(&format!("http://{REMOTE}"))
+        .with("HTTP_PROXY", &proxy.url())
+        .with("HTTPS_PROXY", &other.url());
+    ping(&home).exits(0);
+    assert_eq!(monitor(&home).stderr, "");
+    assert_eq!(world.told(), ["success", "start", "fail"]);
+    assert!(!proxy.heads().is_empty());
+    assert!(other.received().is_empty());
+}
+
+#[test]
+fn a_proxy_that_refuses_is_told_and_the_run_is_kept() {
+    let world = World::new();
+    let proxy = Proxy::new(|_| None);
+    let url = format!("https://{REMOTE}");
+    let home = world.home(&url).with("HTTPS_PROXY", &proxy.url());
+    monitor(&home).says("is kept").says(&format!(
+        "Can't reach {url} through the proxy: the proxy refused"
+    ));
+    assert_eq!(kept(&home), 2);
+}
+
+#[test]
+fn a_socks_proxy_is_told_and_the_run_is_kept() {
+    let world = World::new();
+    let url = format!("http://{UNSPECIFIED}:9");
+    let home = world.home(&url).with("ALL_PROXY", "socks5://127.0.0.1:9");
+    let outcome = monitor(&home).says("is kept").says("speaks SOCKS");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:#?}");
+    assert_eq!(kept(&home), 2);
+}
+
+#[test]
+fn a_certificate_behind_a_proxy_is_verified_as_well() {
+    let world = World::new();
+    let (front, proxy, url) = remote(&world);
+    let home = world.home(&url).with("HTTPS_PROXY", &proxy.url());
+    monitor(&home).says("is kept").says(&format!(
+        "Can't reach {url} through the proxy: its certificate is of an unknown issuer"
+    ));
+    assert_eq!(String::from_utf8_lossy(&front.decrypted()), "");
+}

@@ -39,6 +39,26 @@ pub fn signal(pid: u32, name: &str) {
     assert!(status.success());
 }
 
+/// `unshare` with these namespaces, where this machine and user may; else the test says that
+/// it is skipped.
+pub fn unshare(namespaces: &[&str]) -> Option<Command> {
+    for as_root in [&[][..], &["-Ur"]] {
+        let possible = Command::new("unshare")
+            .args(as_root)
+            .args(namespaces)
+            .arg("true")
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if possible {
+            let mut command = Command::new("unshare");
+            command.args(as_root).args(namespaces);
+            return Some(command);
+        }
+    }
+    eprintln!("skipped: no namespaces can be had here");
+    None
+}
+
 /// A directory of the test's own, gone when dropped.
 pub struct TempDir(PathBuf);
 

@@ -24,7 +24,7 @@ use super::api::Api;
 use super::args::Globals;
 use super::cache::{Shelf, ping_base};
 use super::error::{Error, Kind};
-use super::http::{Http, Request};
+use super::http::{Age, Http, Request};
 use super::lookup;
 use super::render::milliseconds;
 use super::settings::{self, Settings};
@@ -263,11 +263,12 @@ impl Courier {
     fn attempt(&self, place: &Place, ping: &Ping, deadline: Instant) -> Verdict {
         let url = format!("{}/{}{}", place.base, place.id, ping.signal.path_suffix());
         let number = |value: u64| value.to_string();
-        let age = ping.at.age().as_millis().min(u128::from(MAX_AGE_MS));
-        let mut headers = vec![
-            (header::IDEMPOTENCY_KEY, ping.key.to_string()),
-            (header::AGE, age.to_string()),
-        ];
+        let age = Age {
+            name: header::AGE,
+            millis: u64::try_from(ping.at.age().as_millis()).unwrap_or(u64::MAX),
+            most: MAX_AGE_MS,
+        };
+        let mut headers = vec![(header::IDEMPOTENCY_KEY, ping.key.to_string())];
         if let Some(run) = &ping.run_id {
             headers.push((header::RUN, run.chars().take(RUN_ID_MAX).collect()));
         }
@@ -287,6 +288,7 @@ impl Courier {
             method: "POST",
             url: &url,
             headers: &headers,
+            age: Some(age),
             body: Some(&ping.body),
             budget: left.min(ATTEMPT),
             answer_max: ANSWER_MAX,

@@ -1,15 +1,19 @@
 //! One HTTP exchange, bounded in size and time. Knows nothing of checks or keys.
 
+mod age;
 mod names;
 mod proxy;
+mod socket;
 
 use std::ffi::OsString;
 use std::io::Read;
 use std::time::Duration;
 
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
-use ureq::unversioned::transport::DefaultConnector;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
 use ureq::{Agent, http};
+
+pub use age::Age;
 
 use super::address::origin;
 use super::error::{Error, Kind};
@@ -33,6 +37,8 @@ pub struct Request<'a> {
     pub url: &'a str,
     /// Names and values; a value that no header may hold is a usage error.
     pub headers: &'a [(&'static str, String)],
+    /// One more header, which is still right when connecting took its time.
+    pub age: Option<Age>,
     /// The body, where there is one.
     pub body: Option<&'a [u8]>,
     /// For everything: finding the host, connecting, sending, and the whole answer.
@@ -88,8 +94,12 @@ impl Http {
                 Err(error) => ca_problem = Some(error),
             }
         }
+        let connector = ConnectProxyConnector::default()
+            .chain(socket::Sockets)
+            .chain(RustlsConnector::default())
+            .chain(age::Ages);
         Self {
-            agent: Agent::with_parts(config.build(), DefaultConnector::default(), names::Resolver),
+            agent: Agent::with_parts(config.build(), connector, names::Resolver),
             proxies: proxy::Proxies::from_environment(),
             ca_problem,
         }
@@ -113,7 +123,20 @@ impl Http {
         for (name, value) in request.headers {
             builder = builder.header(*name, value);
         }
+        let _growing = request.age.map(age::Growing::new);
+        if let Some(age) = request.age {
+            builder = builder.header(age.name, age::value(age));
+        }
         let proxy = self.proxies.choose(request.url, https);
+        if proxy.as_ref().is_some_and(proxy::is_socks) {
+            return Err(Error::new(
+                Kind::Network,
+                format!(
+                    "Can't reach {origin}: the proxy that is set speaks SOCKS, which pakyas does not \
+                     (HTTPS_PROXY and HTTP_PROXY name HTTP proxies, NO_PROXY exempts hosts)"
+                ),
+            ));
+        }
         let told = |error| told(error, origin, request.budget, proxy.is_some());
         let unfit = |_| {
             Error::new(
@@ -249,7 +272,13 @@ fn tls_trouble(error: &rustls::Error) -> String {
         E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
             "its certificate is for another name"
         }
-        E::InvalidCertificate(_) => "its certificate can't be trusted",
+        // As where a CA was made anew under its old name.
+        E::InvalidCertificate(C::BadSignature) => {
+            "its issuer has the name but not the key of one that is trusted (PAKYAS_CA_FILE names one to trust)"
+        }
+        E::InvalidCertificate(_) => {
+            "its certificate can't be trusted (PAKYAS_CA_FILE names an issuer to trust)"
+        }
         E::AlertReceived(_) => "it refused the encrypted connection",
         E::InvalidMessage(_) => "it does not speak TLS; is it an http:// address?",
         E::PeerIncompatible(_) => "it speaks no TLS version or cipher of today",

@@ -6,8 +6,8 @@
 
 use std::net::IpAddr;
 
-use ureq::Proxy;
 use ureq::http::Uri;
+use ureq::{Proxy, ProxyProtocol};
 
 pub(super) struct Proxies {
     http: Option<Proxy>,
@@ -56,6 +56,11 @@ impl Proxies {
         }
         proxy.clone()
     }
+}
+
+/// Whether it is of the kind that ureq knows the names of but is built without.
+pub(super) fn is_socks(proxy: &Proxy) -> bool {
+    !matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https)
 }
 
 /// `*` is every host; `example.com`, `.example.com` and `*.example.com` are the hosts below
