@@ -4,6 +4,8 @@
 mod support;
 
 use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -329,4 +331,74 @@ fn options_come_from_the_environment_too_and_a_flag_is_stronger() {
         server.request("GET", "/healthz", &[], b"").unwrap().body,
         "ok"
     );
+}
+
+#[test]
+fn a_full_disk_is_told_by_health_and_pings_alike_loses_nothing_and_passes() {
+    let Some(mut command) = support::unshare(&["-m"]) else {
+        return;
+    };
+    let folder = TempDir::new();
+    // The server in a mount namespace where its directory is a small disk, filled and emptied
+    // by what is typed to the shell that started it.
+    let script = "mount -t tmpfs -o size=3m none \"$1\" || { echo skipped; exit; }; cd \"$1\"; \
+                  \"$2\" --listen 127.0.0.1:0 --data-dir data & server=$!; \
+                  while read -r word; do \
+                    case $word in fill) cat /dev/zero > filler 2> /dev/null;; free) rm filler;; esac; \
+                    echo did $word; \
+                  done; kill $server; wait";
+    let mut child = command
+        .args(["sh", "-c", script, "sh"])
+        .arg(folder.path())
+        .arg(env!("CARGO_BIN_EXE_pakyas-server"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    let mut stdin = child.stdin.take().unwrap();
+    let mut key = String::new();
+    let url = loop {
+        let line = lines.next().unwrap();
+        if line == "skipped" {
+            eprintln!("skipped: nothing can be mounted here");
+            child.wait().unwrap();
+            return;
+        }
+        let last = line.rsplit(' ').next().unwrap().to_owned();
+        if line.contains("--api-key") {
+            key = last;
+        } else if line.contains("is listening on") {
+            break last;
+        }
+    };
+    let mut say = |word: &str| {
+        writeln!(stdin, "{word}").unwrap();
+        assert_eq!(lines.next().unwrap(), format!("did {word}"));
+    };
+    let server = Server::elsewhere(&url, &key);
+    let check = server.check("job", 3600, 300, &NONE);
+    let mut acknowledged = 0;
+    let health = || server.request("GET", "/healthz", &[], b"").unwrap().status;
+    for _ in 0..3 {
+        say("fill");
+        // What room SQLite still has it may use; then it must refuse.
+        let body = [b'x'; 10_000];
+        support::wait_for("a refusal", || {
+            let answer = server.ping_with(&check, "/1", &[], &body);
+            acknowledged += usize::from(answer.status == 200);
+            (answer.status == 503).then_some(())
+        });
+        assert_eq!(health(), 503);
+        say("free");
+        assert_eq!(health(), 200);
+        assert_eq!(server.ping(&check, "").status, 200);
+        acknowledged += 1;
+    }
+    assert_eq!(server.history(&check).len(), acknowledged);
+    drop(stdin);
+    child.wait().unwrap();
 }

@@ -4,10 +4,12 @@ use uuid::Uuid;
 
 use super::api::Api;
 use super::cache::is_called;
+use super::delivery::not_a_slug;
 use super::error::{Error, Kind};
 use super::render::clean;
 use super::settings::{Selection, same_name};
 use super::suggest::nearest;
+use crate::wire::check::is_slug;
 use crate::wire::{Check, Project};
 
 /// That no project was chosen, for a command that needs one.
@@ -162,6 +164,9 @@ fn no_check(slug: &str, place: &str, near: Option<&str>) -> Error {
 /// As [`check`].
 pub fn check_or_id(api: &Api<'_>, selection: &Selection, text: &str) -> Result<Check, Error> {
     let Ok(id) = Uuid::try_parse(text) else {
+        if !is_slug(text) {
+            return Err(not_a_slug(text));
+        }
         return check(api, selection, text);
     };
     match api.get::<Check>(&format!("/checks/{id}")) {

@@ -162,6 +162,13 @@ fn settle(args: Args) -> Result<Mode, String> {
         return Ok(Mode::Version);
     }
     let data_dir = |flag: Option<PathBuf>| {
+        // An unset variable in a unit file must not begin an empty server somewhere.
+        if flag
+            .as_ref()
+            .is_some_and(|path| path.as_os_str().is_empty())
+        {
+            return Err("--data-dir is empty; name a directory".to_owned());
+        }
         flag.or_else(|| setting("PAKYAS_SERVER_DATA_DIR").map(PathBuf::from))
             .map_or_else(default_data_dir, Ok)
     };

@@ -134,10 +134,16 @@ fn serve(options: &Serve) -> Result<(), String> {
     let address = listener
         .local_addr()
         .map_err(|e| format!("can't listen on {}: {e}", options.listen))?;
-    let public_url = options
-        .public_url
-        .clone()
-        .unwrap_or_else(|| format!("http://{address}"));
+    let public_url = match &options.public_url {
+        Some(url) => url.clone(),
+        None if address.ip().is_unspecified() => {
+            eprintln!(
+                "pakyas-server: clients on other machines need to know where this server is; give --public-url"
+            );
+            format!("http://localhost:{}", address.port())
+        }
+        None => format!("http://{address}"),
+    };
 
     let alerted = Bell::default();
     let store = Store::open(&options.data_dir, &public_url, alerted.clone())

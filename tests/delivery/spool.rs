@@ -176,6 +176,54 @@ fn a_wrapper_that_is_killed_while_it_tries_has_kept_its_ping_already() {
 }
 
 #[test]
+fn a_wrapper_that_is_told_to_end_after_its_job_leaves_the_report_for_later_and_goes() {
+    for silent in [false, true] {
+        let stub = Stub::new(move |_| Reply::Silence);
+        let url = if silent {
+            stub.url()
+        } else {
+            "http://127.0.0.1:9".to_owned()
+        };
+        let home = Home::at(&url);
+        let folder = TempDir::new();
+        let ran = folder.path().join("ran");
+        let begun = Instant::now();
+        let wrapper = home
+            .command()
+            .args(["monitor", "--public-id", ID, "--", "sh", "-c"])
+            .arg(format!("echo > {}; exit 6", ran.display()))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_for("the job to have run", || ran.exists().then_some(()));
+        // The job has ended once its end is on disk, or on its way to a server that is silent.
+        wait_for("the end to be kept", || {
+            let end = |path: &PathBuf| path.to_string_lossy().contains("-fail-");
+            kept(&home).iter().any(end).then_some(())
+        });
+        signal(wrapper.id(), "TERM");
+        let output = wrapper.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(6));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.contains("told to end") && said.contains("kept"),
+            "{said}"
+        );
+        assert!(
+            begun.elapsed() < Duration::from_secs(15),
+            "it did not go at once"
+        );
+    }
+}
+
+#[test]
+fn without_a_place_to_keep_it_that_is_said() {
+    let home = Home::at("http://127.0.0.1:9").with("HOME", "/nonexistent");
+    let line = format!("ping {ID} --ping-timeout 1s");
+    home.pakyas(&line).exits(4).says("no place to keep it");
+}
+
+#[test]
 fn a_slug_that_could_not_be_looked_up_is_kept_and_looked_up_later() {
     let mut server = Server::start();
     let home = home_for(&server);

@@ -100,6 +100,17 @@ impl Server {
         server
     }
 
+    /// A server that the test has started in its own way.
+    pub fn elsewhere(url: &str, key: &str) -> Self {
+        let mut server = Self::at(&TempDir::new());
+        server.url = url.to_owned();
+        server.key = key.to_owned();
+        let projects = server.api("GET", "/projects", None).json();
+        server.project_id = projects[0]["id"].as_str().unwrap().to_owned();
+        server.org_id = projects[0]["org_id"].as_str().unwrap().to_owned();
+        server
+    }
+
     fn at(directory: &TempDir) -> Self {
         Self {
             own: None,

@@ -35,7 +35,7 @@ pub fn run(context: &Context, typed: args::Ping) -> Result<i32, Error> {
     let mut ping = Ping::new(signal, at);
     ping.run_id = typed.run.as_deref().map(run_id).transpose()?;
     ping.duration_ms = match &typed.duration_ms {
-        Some(text) => Some(number("--duration-ms", text, 0, u64::MAX)?),
+        Some(text) => Some(number("--duration-ms", text, 0, i64::MAX.unsigned_abs())?),
         None => None,
     };
     ping.body = match typed.message.as_deref() {

@@ -27,7 +27,7 @@ fn spool() -> Result<Spool, Error> {
     settings::spool_directory().map(Spool::new).ok_or_else(|| {
         Error::new(
             Kind::Usage,
-            "There is no place where pings are kept: set PAKYAS_SPOOL_DIR or HOME",
+            "There is no place where pings are kept: HOME is not set or not there; PAKYAS_SPOOL_DIR names another",
         )
     })
 }
@@ -54,7 +54,7 @@ fn list(context: &Context) -> Result<(), Error> {
         }
     }
     if kept.is_empty() {
-        context.talk.note("No pings are kept: all were delivered");
+        context.talk.note("No pings are kept");
     }
     let rows: Vec<_> = kept
         .iter()
@@ -96,6 +96,7 @@ fn happened(unix_ms: u64) -> Timestamp {
 }
 
 fn flush(context: &Context) -> Result<i32, Error> {
+    spool()?;
     let Flushed {
         sent,
         dropped,

@@ -12,8 +12,9 @@ mod ping;
 mod spool;
 mod verdict;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -106,6 +107,8 @@ pub struct Courier {
     spool: Option<Spool>,
     /// What the last lookup found, so that the end of a job need not repeat that of its start.
     found: Mutex<Option<(Target, Place)>>,
+    /// The files of pings that are in the spool, by key.
+    kept: Mutex<HashMap<Uuid, PathBuf>>,
 }
 
 impl Courier {
@@ -123,6 +126,7 @@ impl Courier {
             talk: Talk::new(globals),
             spool: settings::spool_directory().map(Spool::new),
             found: Mutex::new(None),
+            kept: Mutex::default(),
         }
     }
 
@@ -131,29 +135,59 @@ impl Courier {
     /// killed meanwhile, another sends it. The first line of an error's message says it all;
     /// commands that mend it may follow.
     pub fn deliver(&self, target: &Target, ping: &Ping, deadline: Instant) -> Delivery {
-        let mut kept = None;
-        let result = self.try_until(target, ping, deadline, &mut kept);
-        let forget = |path: &Option<PathBuf>| {
-            if let (Some(spool), Some(path)) = (&self.spool, path) {
-                let _ = spool.remove(path);
-            }
-        };
-        match (result, &kept) {
-            (Ok(delivered), _) => {
-                forget(&kept);
+        match self.try_until(target, ping, deadline) {
+            Ok(delivered) => {
+                self.forget(ping);
                 Delivery::Done(delivered)
             }
-            (Err(error), Some(_)) if error.kind() == Kind::Network => Delivery::Kept(error),
-            (Err(error), _) => {
-                forget(&kept);
+            Err(error) if error.kind() == Kind::Network => match self.is_kept(ping) {
+                true => Delivery::Kept(error),
+                false if self.spool.is_none() => Delivery::Lost(
+                    error
+                        .and("; there is no place to keep it for later (HOME or PAKYAS_SPOOL_DIR)"),
+                ),
+                false => Delivery::Lost(error),
+            },
+            Err(error) => {
+                self.forget(ping);
                 Delivery::Lost(error)
             }
         }
     }
 
-    /// Puts a ping into the spool; gives where, or `None` where it can't be kept.
-    fn keep(&self, target: &Target, place: Option<&Place>, ping: &Ping) -> Option<PathBuf> {
-        let spool = self.spool.as_ref()?;
+    /// Puts a ping into the spool before anything was tried, for a process that may not live
+    /// to see the end of a try. Gives whether it is there.
+    pub fn keep_now(&self, target: &Target, ping: &Ping) -> bool {
+        let found = self.found(target);
+        let place = found.or_else(|| match target {
+            Target::Slug(slug) => self.remembered(slug).ok().flatten(),
+            Target::PublicId(_) => None,
+        });
+        self.keep(target, place.as_ref(), ping);
+        self.is_kept(ping)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<Uuid, PathBuf>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_kept(&self, ping: &Ping) -> bool {
+        self.kept().contains_key(&ping.key)
+    }
+
+    /// Takes a ping out of the spool, where it is there.
+    fn forget(&self, ping: &Ping) {
+        let path = self.kept().remove(&ping.key);
+        if let (Some(spool), Some(path)) = (&self.spool, path) {
+            let _ = spool.remove(&path);
+        }
+    }
+
+    /// Puts a ping into the spool, unless it is there.
+    fn keep(&self, target: &Target, place: Option<&Place>, ping: &Ping) {
+        let Some(spool) = self.spool.as_ref().filter(|_| !self.is_kept(ping)) else {
+            return;
+        };
         match spool.add(&self.addressee(target, place), ping) {
             Ok(added) => {
                 if added.dropped > 0 {
@@ -163,14 +197,15 @@ impl Courier {
                         added.dropped
                     ));
                 }
-                added.path
+                if let Some(path) = added.path {
+                    self.kept().insert(ping.key, path);
+                }
             }
             Err(error) => {
                 self.talk.warn(&format!(
                     "can't keep a ping in {} ({error}); PAKYAS_SPOOL_DIR names another place",
                     spool.directory().display()
                 ));
-                None
             }
         }
     }
@@ -180,7 +215,6 @@ impl Courier {
         target: &Target,
         ping: &Ping,
         deadline: Instant,
-        kept: &mut Option<PathBuf>,
     ) -> Result<Delivered, Error> {
         let mut tried_to_keep = false;
         let mut requests = 0;
@@ -229,7 +263,7 @@ impl Courier {
                 (Verdict::Refused(error), _) => return Err(error),
                 (Verdict::Later(error), place) => {
                     if !std::mem::replace(&mut tried_to_keep, true) {
-                        *kept = self.keep(target, place.as_ref(), ping);
+                        self.keep(target, place.as_ref(), ping);
                     }
                     self.wait(attempt, error, deadline)?;
                 }
@@ -301,13 +335,8 @@ impl Courier {
 
     /// Where the target's pings go: as found before, as remembered, or as the API says.
     fn locate(&self, target: &Target, deadline: Instant) -> Result<Place, Error> {
-        {
-            let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((known, place)) = &*found
-                && known == target
-            {
-                return Ok(place.clone());
-            }
+        if let Some(place) = self.found(target) {
+            return Ok(place);
         }
         let remembered = match target {
             Target::Slug(slug) => self.remembered(slug)?,
@@ -319,6 +348,13 @@ impl Courier {
         };
         self.remember(target, place.clone());
         Ok(place)
+    }
+
+    /// Where the target's pings went last.
+    fn found(&self, target: &Target) -> Option<Place> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, place) = found.as_ref()?;
+        (known == target).then(|| place.clone())
     }
 
     fn remember(&self, target: &Target, place: Place) {

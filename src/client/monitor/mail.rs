@@ -15,6 +15,10 @@ use super::Carrier;
 use crate::sys;
 use crate::wire::ping::Kind;
 
+/// How long the start may still be on its way at the job's end before that looks like trouble,
+/// and the end is kept on disk while it waits for its turn.
+const TROUBLE: Duration = Duration::from_millis(500);
+
 /// How long, after the end was delivered, may be used for pings that were kept before.
 pub const AFTER_WORK: Duration = Duration::from_secs(2);
 
@@ -78,8 +82,8 @@ impl Mail {
         };
         let deadline = begun + budget;
         let work = move || {
-            let ping = Ping::new(Kind::Start.into(), at);
-            shared.deliver(Which::Start, ping, deadline);
+            let ping = shared.of_this_run(Ping::new(Kind::Start.into(), at));
+            shared.deliver(Which::Start, &ping, deadline);
             shared.start_over();
         };
         // No thread can be had (a limit on processes): the end may fare better, the job must not care.
@@ -90,11 +94,17 @@ impl Mail {
     }
 
     /// Sends the end, on a thread of its own, after the start where that is still on its way.
-    pub fn end(&self, ping: Ping, deadline: Instant) {
+    /// `pressed`: this process has been told to end, and may be killed before long.
+    pub fn end(&self, ping: Ping, deadline: Instant, pressed: bool) {
         let shared = Arc::clone(&self.shared);
+        let ping = shared.of_this_run(ping);
         let work = move || {
-            shared.await_start(deadline);
-            if shared.deliver(Which::End, ping.clone(), deadline) {
+            if pressed || !shared.await_start(Instant::now() + TROUBLE) {
+                shared.carrier().keep(&ping);
+            }
+            let patience = deadline.saturating_duration_since(Instant::now()) / 2;
+            shared.await_start(Instant::now() + patience);
+            if shared.deliver(Which::End, &ping, deadline) {
                 shared.carrier().after_work(Instant::now() + AFTER_WORK);
             }
             shared.tell(News::Finished);
@@ -103,6 +113,11 @@ impl Mail {
         if spawn("end", work.clone()).is_err() {
             work();
         }
+    }
+
+    /// Keeps the end on disk, for a process that is to end now; gives whether that went well.
+    pub fn keep(&self, ping: Ping) -> bool {
+        self.shared.carrier().keep(&self.shared.of_this_run(ping))
     }
 
     /// How the end's delivery went, once it is over.
@@ -140,15 +155,22 @@ impl Shared {
         &**self.carrier.get_or_init(|| (self.open)())
     }
 
-    /// Delivers one of the two; gives whether the server has it.
-    fn deliver(&self, which: Which, mut ping: Ping, deadline: Instant) -> bool {
+    /// The ping with the id of this run.
+    fn of_this_run(&self, mut ping: Ping) -> Ping {
         let run_id = self.run_id.get_or_init(|| ping.key.to_string());
         ping.run_id = Some(run_id.clone());
+        ping
+    }
+
+    /// Delivers one of the two; gives whether the server has it.
+    fn deliver(&self, which: Which, ping: &Ping, deadline: Instant) -> bool {
         let name = which.name();
-        self.talk
-            .tell(|| format!("sending the {name} of run {run_id}"));
+        self.talk.tell(|| {
+            let run = ping.run_id.as_deref().unwrap_or_default();
+            format!("sending the {name} of run {run}")
+        });
         let begun = Instant::now();
-        let outcome = self.carrier().carry(&ping, deadline);
+        let outcome = self.carrier().carry(ping, deadline);
         let took = begun.elapsed().as_millis();
         self.talk.tell(|| match &outcome {
             Delivery::Done(_) => format!("the {name} took {took} ms"),
@@ -173,15 +195,15 @@ impl Shared {
         self.start_ended.notify_all();
     }
 
-    /// Waits for the start to be over, for at most half of the time that is left: the end
-    /// matters more, and the server pairs the two whichever comes first.
-    fn await_start(&self, deadline: Instant) {
-        let patience = deadline.saturating_duration_since(Instant::now()) / 2;
+    /// Waits until `until` for the start to be over, and gives whether it is. The end does not
+    /// wait for ever: it matters more, and the server pairs the two whichever comes first.
+    fn await_start(&self, until: Instant) -> bool {
+        let patience = until.saturating_duration_since(Instant::now());
         let is_under_way = |over: &mut bool| !*over;
         let waited = self
             .start_ended
             .wait_timeout_while(self.start_flag(), patience, is_under_way);
-        drop(waited);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn start_flag(&self) -> MutexGuard<'_, bool> {

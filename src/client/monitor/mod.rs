@@ -78,6 +78,9 @@ trait Carrier: Send + Sync {
     /// Tries until `deadline`.
     fn carry(&self, ping: &Ping, deadline: Instant) -> Delivery;
 
+    /// Keeps the ping on disk, untried; gives whether that went well.
+    fn keep(&self, ping: &Ping) -> bool;
+
     /// Does, until `until`, what is to be done once all has gone well.
     fn after_work(&self, until: Instant);
 }
@@ -90,6 +93,10 @@ struct Post {
 impl Carrier for Post {
     fn carry(&self, ping: &Ping, deadline: Instant) -> Delivery {
         self.courier.deliver(&self.target, ping, deadline)
+    }
+
+    fn keep(&self, ping: &Ping) -> bool {
+        self.courier.keep_now(&self.target, ping)
     }
 
     fn after_work(&self, until: Instant) {

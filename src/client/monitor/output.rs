@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::talk::say_as_pakyas;
 use super::Capture;
 use super::tail::Tail;
 use crate::sys::{self, Await, Inherited};
@@ -198,7 +199,12 @@ impl Pump {
                 Ok(0) => return,
                 Ok(count) => {
                     self.keep(&buffer[..count]);
-                    if self.pass_on(&buffer[..count]).is_err() {
+                    if let Err(error) = self.pass_on(&buffer[..count]) {
+                        // Nobody reads any more: the job learns of it as it would without us.
+                        // A full disk it would have seen itself; behind our pipe it can't.
+                        if error.kind() != ErrorKind::BrokenPipe {
+                            say_as_pakyas(&format!("the job's output can't be written: {error}"));
+                        }
                         return;
                     }
                     if let Some(rest) = &mut rest {

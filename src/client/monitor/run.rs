@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::delivery::{Delivery, Moment};
+use super::super::delivery::{Delivery, Moment, Ping};
 use super::super::talk::{Talk, say_as_pakyas};
 use super::mail::{AFTER_WORK, Mail};
 use super::output::{DRAIN, Output};
@@ -86,28 +86,43 @@ pub fn run(
     let mut after = After::new(&ending, measured.ended);
     let deadline = measured.ended + ping_timeout;
 
-    if after.attend(Some(measured.ended + DRAIN), || output.is_done()) == Attended::CutShort {
-        return code;
-    }
+    let drained = after.attend(Some(measured.ended + DRAIN), || output.is_done());
     let body = output.with_tail(|tail| ending.body(tail));
     talk.tell(|| format!("the job ended: {}", ending.summary()));
-    mail.end(measured.ping(&ending, body), deadline);
-    let reported = after.attend(Some(deadline + DEADLINE_SLACK), || {
-        mail.end_outcome().is_some()
-    });
-    let tidied_up = Instant::now() + AFTER_WORK;
-    // What the job wrote before its end is owed to whoever reads it, however slowly.
-    if reported == Attended::CutShort
-        || after.attend(Some(tidied_up), || mail.is_finished()) == Attended::CutShort
-        || after.attend(None, || output.is_done()) == Attended::CutShort
-    {
-        return code;
-    }
-    let lost = tell_of_losses(&mut mail, job, talk);
+    let ping = measured.ping(&ending, body);
+    let lost = if drained == Attended::CutShort {
+        leave_for_later(&mail, ping, talk)
+    } else {
+        mail.end(ping.clone(), deadline, after.is_pressed());
+        let reported = after.attend(Some(deadline + DEADLINE_SLACK), || {
+            mail.end_outcome().is_some()
+        });
+        if reported == Attended::CutShort {
+            leave_for_later(&mail, ping, talk)
+        } else {
+            let tidied_up = Instant::now() + AFTER_WORK;
+            // What the job wrote before its end is owed to whoever reads it, however slowly.
+            let _ = after.attend(Some(tidied_up), || mail.is_finished()) == Attended::CutShort
+                || after.attend(None, || output.is_done()) == Attended::CutShort;
+            tell_of_losses(&mut mail, job, talk)
+        }
+    };
     if job.strict && lost && code == 0 {
         return LOST;
     }
     code
+}
+
+/// Told to end before the run was reported: its report is kept on disk for another pakyas to
+/// send. Gives whether it is lost.
+fn leave_for_later(mail: &Mail, ping: Ping, talk: Talk) -> bool {
+    let kept = mail.keep(ping);
+    talk.warn(if kept {
+        "told to end before this run was reported: its report is kept and goes out with a later pakyas"
+    } else {
+        "told to end before this run was reported: its report is lost"
+    });
+    !kept
 }
 
 /// Says in one line what did not reach the server; gives whether the end is lost.
@@ -173,7 +188,7 @@ fn confine_panics() {
 enum Attended {
     /// It came about, or its time passed.
     Done,
-    /// Someone who asked for the end asked again.
+    /// Someone asked for the end; again, where the job ended because they had.
     CutShort,
 }
 
@@ -199,6 +214,11 @@ impl After {
         }
     }
 
+    /// Whether the end was asked for: who asks may soon insist.
+    fn is_pressed(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// Attends to signals until `done` or until `until`.
     fn attend(&mut self, until: Option<Instant>, mut done: impl FnMut() -> bool) -> Attended {
         loop {
@@ -211,11 +231,10 @@ impl After {
             };
             if caught.signal == sys::SIGTSTP && caught.origin != Origin::Own {
                 sys::stop_with_signal(caught.signal);
-            } else if signals::asks_to_end(caught.signal) {
-                if self.asked.is_some_and(|asked| asked.elapsed() > ONE_WISH) {
-                    return Attended::CutShort;
-                }
-                self.asked.get_or_insert_with(Instant::now);
+            } else if signals::asks_to_end(caught.signal)
+                && self.asked.is_none_or(|asked| asked.elapsed() > ONE_WISH)
+            {
+                return Attended::CutShort;
             }
         }
     }

@@ -172,12 +172,14 @@ impl App {
         if request.method != Method::GET && request.method != Method::HEAD {
             return Err(ApiError::method("GET, HEAD"));
         }
-        let alive = self.store.read(|connection| {
-            Ok(
-                connection.query_row("SELECT count(*) FROM organization", [], |row| {
-                    row.get::<_, i64>(0)
-                })?,
-            )
+        let alive = self.store.check().and_then(|()| {
+            self.store.read(|connection| {
+                Ok(
+                    connection.query_row("SELECT count(*) FROM organization", [], |row| {
+                        row.get::<_, i64>(0)
+                    })?,
+                )
+            })
         });
         Ok(match alive {
             Ok(_) => Response::text(StatusCode::OK, "ok"),

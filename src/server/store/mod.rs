@@ -185,6 +185,25 @@ impl Store {
         self.writer.run(job)
     }
 
+    /// Whether the store can be written, as far as is known: where the last transaction failed,
+    /// tries another.
+    ///
+    /// # Errors
+    /// Why it can't.
+    pub fn check(&self) -> Result<(), StoreError> {
+        if self.writer.is_well() {
+            return Ok(());
+        }
+        self.write(|desk| {
+            // As much as a few pings take: room for less is no room.
+            desk.connection.execute(
+                "INSERT OR REPLACE INTO probe (row, data) VALUES (1, randomblob(65536))",
+                [],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Ends the writer after it has written what it was handed; later writes are refused.
     pub fn close(&self) {
         self.writer.stop();

@@ -2,8 +2,9 @@
 //! transaction, and only then are those others answered. The cost of the sync is shared.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ enum Message {
 pub(super) struct Writer {
     queue: SyncSender<Message>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Whether the last transaction got onto the disk.
+    well: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -65,6 +68,7 @@ impl Writer {
             live.set(row, check);
         }
         live.end_job(true);
+        let well = Arc::new(AtomicBool::new(true));
         let (queue, messages) = mpsc::sync_channel(QUEUE);
         let mut thread = Thread {
             connection,
@@ -73,6 +77,7 @@ impl Writer {
             public_ids,
             public_url,
             alerted,
+            well: Arc::clone(&well),
         };
         thread.publish();
         let thread = std::thread::Builder::new()
@@ -82,6 +87,7 @@ impl Writer {
         Ok(Self {
             queue,
             thread: Mutex::new(Some(thread)),
+            well,
         })
     }
 
@@ -104,6 +110,11 @@ impl Writer {
         });
         self.queue.send(Message::Write(job)).map_err(|_| ended())?;
         wait.recv().map_err(|_| ended())?
+    }
+
+    /// Whether the last transaction got onto the disk.
+    pub fn is_well(&self) -> bool {
+        self.well.load(Ordering::Relaxed)
     }
 
     /// Ends the thread once it has written what was handed to it before.
@@ -199,6 +210,7 @@ struct Thread {
     public_ids: PublicIds,
     public_url: String,
     alerted: Bell,
+    well: Arc<AtomicBool>,
 }
 
 impl Thread {
@@ -320,6 +332,7 @@ impl Thread {
                 })?;
                 Ok(transaction.commit()?)
             });
+        self.well.store(result.is_ok(), Ordering::Relaxed);
         match &result {
             Ok(()) => {
                 self.publish();

@@ -152,3 +152,9 @@ CREATE TABLE delivery (
     finished_at     INTEGER
 ) STRICT;
 CREATE INDEX delivery_pending ON delivery (channel_row, check_row, row) WHERE state = 'pending';
+
+-- One row, rewritten to find out whether a disk that was full takes anything again.
+CREATE TABLE probe (
+    row  INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+) STRICT;
