@@ -100,14 +100,16 @@ fn a_job_that_takes_sigterm_as_a_wish_to_end_well_is_a_success() {
 
 #[test]
 fn a_sigterm_after_the_jobs_end_ends_a_report_that_hangs_with_the_jobs_code() {
-    let server = Catcher::answering(Answer::Hold);
-    let mut child = monitor(&server.url())
+    let server = Catcher::scripted(|_, request| match request.path.as_str() {
+        "/start" => Answer::Ok,
+        _ => Answer::Hold,
+    });
+    let child = monitor(&server.url())
         .args(["--ping-timeout", "1m", "--", "sh", "-c", "exit 7"])
-        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // The wrapper has let go of it, so this is the job's end.
-    assert_eq!(read_line(child.stdout.as_mut().unwrap()), "");
+    // That it is on its way is how the wrapper's end of the job shows outside.
+    server.wait_for_path("/7");
     os::kill(child.id(), libc::SIGTERM);
     assert_eq!(code_of(child), Some(7));
 }
