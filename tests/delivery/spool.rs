@@ -217,6 +217,27 @@ fn a_wrapper_that_is_told_to_end_after_its_job_leaves_the_report_for_later_and_g
 }
 
 #[test]
+fn an_end_in_the_middle_of_its_first_try_is_kept_by_whoever_is_told_to_end() {
+    let stub = Stub::new(|request| match request.path.ends_with("/start") {
+        true => Reply::text(200, "OK"),
+        false => Reply::Silence,
+    });
+    let home = Home::at(&stub.url());
+    let wrapper = home
+        .command()
+        .args(["monitor", "--public-id", ID, "--", "sh", "-c", "exit 6"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    stub.wait_for(2);
+    assert_eq!(kept(&home).len(), 0);
+    signal(wrapper.id(), "TERM");
+    let output = wrapper.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(6));
+    assert_eq!(kept(&home).len(), 1);
+}
+
+#[test]
 fn without_a_place_to_keep_it_that_is_said() {
     let home = Home::at("http://127.0.0.1:9").with("HOME", "/nonexistent");
     let line = format!("ping {ID} --ping-timeout 1s");
