@@ -277,6 +277,7 @@ pub enum ProjectCommand {
     List(ProjectList),
     Create(ProjectCreate),
     Switch(ProjectSwitch),
+    Default(ProjectDefault),
     Delete(ProjectDelete),
 }
 
@@ -322,6 +323,24 @@ pub struct ProjectSwitch {
     /// its name, in any case, its slug or its id
     #[argh(positional, arg_name = "NAME")]
     pub name: String,
+}
+
+/// Show the project that commands use when none is named, or set it.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "default",
+    help_triggers("-h", "--help"),
+    usage = "[NAME] [--clear]",
+    example = "pakyas project default\npakyas project default Production"
+)]
+pub struct ProjectDefault {
+    /// its name, in any case, its slug or its id
+    #[argh(positional, arg_name = "NAME")]
+    pub name: Option<String>,
+    /// have none from now on
+    #[argh(switch)]
+    pub clear: bool,
 }
 
 /// Delete a project and its checks.

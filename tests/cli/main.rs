@@ -4,6 +4,7 @@
 mod support;
 
 mod commands;
+mod create;
 mod faults;
 mod files;
 mod pings;

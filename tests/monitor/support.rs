@@ -8,6 +8,8 @@
 pub mod catcher;
 #[path = "../support/os.rs"]
 pub mod os;
+#[path = "../support/person.rs"]
+pub mod person;
 #[path = "../support/stub.rs"]
 pub mod stub;
 

@@ -1,70 +1,15 @@
 //! At a terminal: the job has it, its keys reach the job once, and the shell's job control works.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::process::{Child, Command};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::io::Read;
+use std::process::Command;
 
 use crate::support::catcher::Catcher;
 use crate::support::os::{self, pseudo_terminal, start_on_terminal};
-use crate::support::{PATIENCE, clean, folder, monitor, pakyas, settle, state_of, wait_until};
+use crate::support::person::Person;
+use crate::support::{clean, folder, monitor, pakyas, settle, state_of, wait_until};
 
 const CTRL_C: &[u8] = b"\x03";
 const CTRL_Z: &[u8] = b"\x1a";
-
-/// A person at a terminal, with a program as the leader of its session.
-struct Person {
-    keyboard: File,
-    screen: Receiver<Vec<u8>>,
-    seen: String,
-    child: Child,
-}
-
-impl Person {
-    fn starts(mut command: Command) -> Self {
-        let (keyboard, programs) = pseudo_terminal();
-        start_on_terminal(&mut command, &programs);
-        let child = command.spawn().unwrap();
-        let mut eyes = keyboard.try_clone().unwrap();
-        let (sender, screen) = channel();
-        thread::spawn(move || {
-            let mut bytes = [0; 1024];
-            while let Ok(count @ 1..) = eyes.read(&mut bytes) {
-                if sender.send(bytes[..count].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        Self {
-            keyboard,
-            screen,
-            seen: String::new(),
-            child,
-        }
-    }
-
-    fn types(&mut self, keys: &[u8]) {
-        self.keyboard.write_all(keys).unwrap();
-    }
-
-    /// Waits until this is on the screen, below what was waited for before.
-    fn sees(&mut self, text: &str) {
-        loop {
-            if let Some(at) = self.seen.find(text) {
-                self.seen.drain(..at + text.len());
-                return;
-            }
-            let more = self.screen.recv_timeout(PATIENCE);
-            let more = more.unwrap_or_else(|_| panic!("'{text}' is not in: {}", self.seen));
-            self.seen.push_str(&String::from_utf8_lossy(&more));
-        }
-    }
-
-    fn leaves_with(self, code: i32) {
-        assert_eq!(crate::support::code_of(self.child), Some(code));
-    }
-}
 
 /// A shell line that runs the script as a job under the wrapper.
 fn line(server: &Catcher, flags: &str, script: &str) -> String {

@@ -5,6 +5,8 @@
 
 pub mod home;
 pub mod hook;
+pub mod os;
+pub mod person;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod stub;

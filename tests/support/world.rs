@@ -137,13 +137,18 @@ fn check(base: &str, new: &NewCheck) -> Check {
     } else {
         "CI Tests"
     };
+    let kind = match new.cron_expression {
+        Some(_) => "cron",
+        None => "simple",
+    };
+    let grace = new.grace_seconds.unwrap_or(1_800);
     let value = json!({
         "id": pakyas::random::uuid().unwrap(), "public_id": public_id,
         "project_id": new.project_id, "project_name": name,
         "name": new.name, "slug": new.slug, "description": null, "tags": [],
-        "schedule_type": "simple", "period_seconds": new.period_seconds,
-        "cron_expression": null, "timezone": null,
-        "missing_after_seconds": new.grace_seconds, "grace_seconds": new.grace_seconds,
+        "schedule_type": kind, "period_seconds": new.period_seconds,
+        "cron_expression": new.cron_expression, "timezone": new.timezone,
+        "missing_after_seconds": grace, "grace_seconds": grace,
         "max_runtime_seconds": null,
         "alert_after_miss_pings": 1, "alert_after_fail_pings": 1,
         "missed_before_alert": 1, "alert_after_failures": 1,
@@ -232,6 +237,14 @@ fn answer(state: &mut State, request: &Received) -> Reply {
                 None => refusal(404, "There is no check of that id"),
             }
         }
+        ("PUT", ["checks", id]) => match state
+            .checks
+            .iter()
+            .find(|check| check.id.to_string() == **id)
+        {
+            Some(check) => Reply::json(200, check),
+            None => refusal(404, "There is no check of that id"),
+        },
         ("GET", ["checks", _, "pings"]) => Reply::json(
             200,
             &json!({"total": 2, "pings": [

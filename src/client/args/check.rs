@@ -38,11 +38,12 @@ pub enum CheckCommand {
     subcommand,
     name = "create",
     help_triggers("-h", "--help"),
-    usage = "[SLUG] --period DURATION [--name NAME] [--grace DURATION] [FLAGS]",
+    usage = "[SLUG] [--name NAME] --period DURATION|--cron EXPRESSION [--grace DURATION] [FLAGS]",
     example = "pakyas check create --name \"Hourly Sync\" --slug hourly-sync --period 3600 --grace 300\n\
-               pakyas check create db-backup --period 1d --grace \"1h 30m\"",
+               pakyas check create db-backup --cron \"0 2 * * *\" --tz Asia/Manila --missing-after 30m",
     note = "A missing slug comes from the name, a missing name from the slug. Without --grace \n\
-            it is a tenth of the period, from 30 s to 1 h."
+            it is a tenth of the time between two runs, from 30 s to 1 h. With --quiet only \n\
+            the ping URL is printed."
 )]
 pub struct CheckCreate {
     /// the same as --slug
@@ -57,9 +58,21 @@ pub struct CheckCreate {
     /// how often the job runs: seconds (3600), or 5m, "1h 30m", "2 days"
     #[argh(option)]
     pub period: Option<String>,
+    /// the same as --period
+    #[argh(option)]
+    pub every: Option<String>,
+    /// when the job runs, instead: "0 2 * * *", @daily
+    #[argh(option)]
+    pub cron: Option<String>,
+    /// the time zone of --cron, by IANA name (default: the organization's)
+    #[argh(option)]
+    pub tz: Option<String>,
     /// how late it may be before you are alerted
     #[argh(option)]
     pub grace: Option<String>,
+    /// the same as --grace
+    #[argh(option)]
+    pub missing_after: Option<String>,
     /// what it is for, up to 500 characters
     #[argh(option)]
     pub description: Option<String>,
@@ -75,6 +88,12 @@ pub struct CheckCreate {
     /// alert after so many failures in a row (default 1)
     #[argh(option)]
     pub alert_after_fail_pings: Option<String>,
+    /// show what would be created, and create nothing
+    #[argh(switch)]
+    pub dry_run: bool,
+    /// ask for what is not given
+    #[argh(switch, short = 'i')]
+    pub interactive: bool,
 }
 
 /// Change a check: only what is given.
@@ -85,7 +104,7 @@ pub struct CheckCreate {
     help_triggers("-h", "--help"),
     usage = "SLUG [FLAGS]",
     example = "pakyas check update long-job --grace 30m\n\
-               pakyas check update db-backup --name \"Database Backup\" --max-runtime 2h"
+               pakyas check update db-backup --cron \"30 2 * * *\" --max-runtime 2h"
 )]
 pub struct CheckUpdate {
     /// its slug, id or public id
@@ -100,9 +119,21 @@ pub struct CheckUpdate {
     /// how often the job runs
     #[argh(option)]
     pub period: Option<String>,
+    /// the same as --period
+    #[argh(option)]
+    pub every: Option<String>,
+    /// when the job runs, instead: "0 2 * * *", @daily
+    #[argh(option)]
+    pub cron: Option<String>,
+    /// the time zone of a cron expression; an empty one clears it
+    #[argh(option)]
+    pub tz: Option<String>,
     /// how late it may be before you are alerted
     #[argh(option)]
     pub grace: Option<String>,
+    /// the same as --grace
+    #[argh(option)]
+    pub missing_after: Option<String>,
     /// what it is for; an empty one clears it
     #[argh(option)]
     pub description: Option<String>,

@@ -1,22 +1,30 @@
 //! `pakyas check create`: everything typed is checked before anything is asked or sent.
 
+use super::ask::Person;
+use super::plan::{self, Plan, seconds};
 use super::{Context, name, number, usage};
+use crate::client::api::Api;
 use crate::client::args::CheckCreate;
 use crate::client::delivery::not_a_slug;
-use crate::client::error::Error;
+use crate::client::error::{Error, Kind};
 use crate::client::lookup;
 use crate::client::render::{self, clean};
 use crate::client::settings::Selection;
-use crate::schedule::{MAX_SECONDS, MIN_PERIOD_SECONDS, format_duration, parse_duration};
-use crate::wire::check::{THRESHOLD_MAX, default_grace_seconds, is_slug, slug_from_name};
+use crate::schedule::{format_duration, parse_duration};
+use crate::wire::check::{
+    DESCRIPTION_MAX, THRESHOLD_MAX, default_grace_seconds, is_slug, slug_from_name,
+};
 use crate::wire::{Check, NewCheck};
 
 /// What was typed, settled.
+#[derive(Debug)]
 struct Wanted {
     name: String,
     slug: String,
-    period: u64,
-    grace: u64,
+    plan: Plan,
+    timezone: Option<String>,
+    /// Where not given, and a period is too little to know it by, the server chooses.
+    grace: Option<u64>,
     grace_is_ours: bool,
     description: Option<String>,
     tags: Vec<String>,
@@ -26,6 +34,12 @@ struct Wanted {
 }
 
 pub fn run(context: &Context, typed: CheckCreate) -> Result<(), Error> {
+    let dry_run = typed.dry_run;
+    let typed = if typed.interactive {
+        ask(typed)?
+    } else {
+        typed
+    };
     let wanted = settle(typed)?;
     let selection = context.settings.project()?;
     if selection == Selection::None {
@@ -33,28 +47,154 @@ pub fn run(context: &Context, typed: CheckCreate) -> Result<(), Error> {
         return Err(lookup::no_project());
     }
     let api = context.api()?;
-    let new = NewCheck {
-        project_id: lookup::selected(&api, &selection)?,
-        name: wanted.name,
-        slug: wanted.slug,
-        period_seconds: Some(wanted.period),
-        grace_seconds: Some(wanted.grace),
-        description: wanted.description,
-        tags: wanted.tags,
-        max_runtime_seconds: wanted.max_runtime,
-        alert_after_miss_pings: wanted.misses,
-        alert_after_fail_pings: wanted.failures,
-        ..NewCheck::default()
-    };
+    let grace_is_ours = wanted.grace_is_ours;
+    let new = wanted.into_new(lookup::selected(&api, &selection)?);
+    if dry_run {
+        return rehearse(context, &api, &new, grace_is_ours);
+    }
     let check: Check = api.post("/checks", &new)?;
     api.remember(|account| account.learn_one(&check));
     if context.globals().quiet && context.format == render::Format::Table {
         return render::print(format!("{}\n", clean(&check.ping_url)).as_bytes());
     }
-    render::one(context.format, &check, || {
-        card(&check, wanted.grace_is_ours)
+    render::one(context.format, &check, || card(&check, grace_is_ours))
+}
+
+/// Shows what would be created, and finds out what would stand in its way.
+fn rehearse(
+    context: &Context,
+    api: &Api<'_>,
+    new: &NewCheck,
+    grace_is_ours: bool,
+) -> Result<(), Error> {
+    let projects = api.projects()?;
+    let Some(project) = projects.iter().find(|p| p.id == new.project_id) else {
+        return Err(lookup::no_project());
+    };
+    let checks = api.checks(Some(new.project_id))?;
+    if checks.iter().any(|check| check.slug == new.slug) {
+        return Err(Error::new(
+            Kind::Refused,
+            format!(
+                "The project '{}' has a check '{}' already; choose another slug, or change it: pakyas check update {}",
+                clean(&project.name),
+                new.slug,
+                new.slug
+            ),
+        ));
+    }
+    context
+        .talk
+        .note("This is what would be created; nothing was sent");
+    render::one(context.format, new, || {
+        let mut lines = vec![
+            ("Name", clean(&new.name)),
+            ("Slug", new.slug.clone()),
+            ("Project", clean(&project.name)),
+        ];
+        lines.extend(schedule(
+            new.cron_expression.as_deref(),
+            new.period_seconds,
+            new.timezone.as_deref(),
+        ));
+        lines.push(("Grace", grace(new.grace_seconds, grace_is_ours)));
+        if let Some(limit) = new.max_runtime_seconds {
+            lines.push(("Max runtime", format_duration(limit)));
+        }
+        table(&lines)
     })
 }
+
+impl Wanted {
+    fn into_new(self, project_id: uuid::Uuid) -> NewCheck {
+        let (period_seconds, cron_expression) = match self.plan {
+            Plan::Every(seconds) => (Some(seconds), None),
+            Plan::Cron(expression) => (None, Some(expression)),
+        };
+        NewCheck {
+            project_id,
+            name: self.name,
+            slug: self.slug,
+            period_seconds,
+            cron_expression,
+            timezone: self.timezone,
+            grace_seconds: self.grace,
+            description: self.description,
+            tags: self.tags,
+            max_runtime_seconds: self.max_runtime,
+            alert_after_miss_pings: self.misses,
+            alert_after_fail_pings: self.failures,
+            ..NewCheck::default()
+        }
+    }
+}
+
+/// Asks for what is not given and can't be done without, and for the grace.
+fn ask(mut typed: CheckCreate) -> Result<CheckCreate, Error> {
+    let person = Person::at_the_terminal()?;
+    let slug = typed.positional_slug.take().or(typed.slug.take());
+    if typed.name.is_none() {
+        let asked = person.ask("Name, for people", slug.as_deref(), |text| {
+            name("The name", text)
+        })?;
+        typed.name = Some(asked);
+    }
+    typed.slug = match slug {
+        Some(slug) => Some(slug),
+        None => {
+            let suggested = slug_from_name(typed.name.as_deref().unwrap_or_default());
+            let asked = person.ask("Slug, for commands", Some(&suggested), |text| {
+                if is_slug(text) {
+                    Ok(text.to_owned())
+                } else {
+                    Err(not_a_slug(text))
+                }
+            })?;
+            Some(asked)
+        }
+    };
+    if typed.period.is_none() && typed.every.is_none() && typed.cron.is_none() {
+        let question = "How often it runs (5m, 1h, 1 day), or when (0 2 * * *, @daily)";
+        let (period, cron) = person.ask(question, None, |text| {
+            let (period, cron) = if parse_duration(text).is_ok() {
+                (Some(text.to_owned()), None)
+            } else {
+                (None, Some(text.to_owned()))
+            };
+            plan::settle(plan::Typed {
+                period: period.clone(),
+                cron: cron.clone(),
+                ..plan::Typed::default()
+            })?;
+            Ok((period, cron))
+        })?;
+        (typed.period, typed.cron) = (period, cron);
+    }
+    if typed.cron.is_some() && typed.tz.is_none() {
+        typed.tz = person.ask("Time zone (Asia/Manila)", Some(OWN_ZONE), |text| {
+            if text == OWN_ZONE {
+                return Ok(None);
+            }
+            plan::zone(text).map(Some)
+        })?;
+    }
+    if typed.grace.is_none() && typed.missing_after.is_none() {
+        let grace = person.ask("How late it may be", Some(AUTO), |text| {
+            if text != AUTO {
+                seconds("The grace", text, 0)?;
+            }
+            Ok(text.to_owned())
+        })?;
+        typed.grace = Some(grace).filter(|text| text != AUTO);
+    }
+    Ok(typed)
+}
+
+/// The answer that leaves the grace to us.
+const AUTO: &str = "auto";
+
+/// The answer that leaves the time zone to the server.
+const OWN_ZONE: &str = "the organization's";
 
 fn settle(typed: CheckCreate) -> Result<Wanted, Error> {
     let slug = match (typed.positional_slug, typed.slug) {
@@ -90,23 +230,41 @@ fn settle(typed: CheckCreate) -> Result<Wanted, Error> {
     if !is_slug(&slug) {
         return Err(not_a_slug(&slug));
     }
-    let Some(period) = typed.period else {
+    let schedule = plan::settle(plan::Typed {
+        period: typed.period,
+        every: typed.every,
+        cron: typed.cron,
+        tz: typed.tz,
+        grace: typed.grace,
+        missing_after: typed.missing_after,
+    })?;
+    let Some(plan) = schedule.plan else {
         return Err(usage(
-            "'pakyas check create' needs --period: how often the job runs, as 3600, 5m, \"1h 30m\" or \"2 days\"",
+            "'pakyas check create' needs --period: how often the job runs, as 3600, 5m, \"1h 30m\" or \"2 days\"; or --cron \"0 2 * * *\"",
         ));
     };
-    let period = seconds("--period", &period, MIN_PERIOD_SECONDS)?;
-    let typed_grace = typed.grace.as_deref();
-    let grace = typed_grace
-        .map(|text| seconds("--grace", text, 0))
-        .transpose()?;
+    let grace = match (&plan, schedule.grace) {
+        (_, Some(grace)) => Some(grace),
+        (Plan::Every(period), None) => Some(default_grace_seconds(*period)),
+        (Plan::Cron(_), None) => None,
+    };
+    let description = typed.description.filter(|text| !text.is_empty());
+    if description
+        .as_ref()
+        .is_some_and(|text| text.chars().count() > DESCRIPTION_MAX)
+    {
+        return Err(usage(format!(
+            "--description may have up to {DESCRIPTION_MAX} characters"
+        )));
+    }
     Ok(Wanted {
         name,
         slug,
-        period,
-        grace: grace.unwrap_or_else(|| default_grace_seconds(period)),
-        grace_is_ours: grace.is_none(),
-        description: typed.description.filter(|text| !text.is_empty()),
+        plan,
+        timezone: schedule.timezone,
+        grace,
+        grace_is_ours: schedule.grace.is_none(),
+        description,
         tags: typed.tags.as_deref().map(tags).unwrap_or_default(),
         max_runtime: typed
             .max_runtime
@@ -140,47 +298,73 @@ pub(super) fn threshold(flag: &str, text: Option<&str>) -> Result<Option<u32>, E
     Ok(u32::try_from(count).ok())
 }
 
-pub(super) fn seconds(flag: &str, text: &str, least: u64) -> Result<u64, Error> {
-    let seconds = parse_duration(text).map_err(|bad| usage(format!("{flag}: {bad}")))?;
-    if (least..=MAX_SECONDS).contains(&seconds) {
-        return Ok(seconds);
-    }
-    Err(usage(format!(
-        "{flag}: {} is out of range; it may be from {} to {} (366 days)",
-        text.escape_debug(),
-        format_duration(least),
-        format_duration(MAX_SECONDS)
-    )))
-}
-
 /// What a person needs next.
 fn card(check: &Check, grace_is_ours: bool) -> String {
-    let period = check.period_seconds.unwrap_or_default();
-    let auto = if grace_is_ours { " (auto)" } else { "" };
+    let mut lines = vec![("Slug", clean(&check.slug))];
+    lines.extend(schedule(
+        check.cron_expression.as_deref(),
+        check.period_seconds,
+        check.timezone.as_deref(),
+    ));
+    lines.extend([
+        ("Grace", grace(Some(check.grace_seconds), grace_is_ours)),
+        ("Public id", check.public_id.to_string()),
+        ("Ping URL", clean(&check.ping_url)),
+    ]);
     format!(
-        "Created the check '{}' in the project '{}'\n\
-         \n\
-         Slug       {}\n\
-         Period     {}\n\
-         Grace      {}{auto}\n\
-         Public id  {}\n\
-         Ping URL   {}\n\
-         \n\
-         {}\n",
+        "Created the check '{}' in the project '{}'\n\n{}\n{}\n",
         clean(&check.name),
         clean(&check.project_name),
-        clean(&check.slug),
-        format_duration(period),
-        format_duration(check.grace_seconds),
-        check.public_id,
-        clean(&check.ping_url),
-        next_step(period, &clean(&check.slug)),
+        table(&lines),
+        next_step(check),
     )
 }
 
+fn table(lines: &[(&str, String)]) -> String {
+    let width = lines.iter().map(|(label, _)| label.len()).max();
+    let width = width.unwrap_or_default() + 2;
+    lines
+        .iter()
+        .map(|(label, value)| format!("{label:<width$}{value}\n"))
+        .collect()
+}
+
+/// When it is expected, as one or two lines of a card.
+fn schedule(
+    cron: Option<&str>,
+    period: Option<u64>,
+    timezone: Option<&str>,
+) -> Vec<(&'static str, String)> {
+    match cron.filter(|text| !text.is_empty()) {
+        Some(cron) => [Some(("Cron", clean(cron)))]
+            .into_iter()
+            .chain([timezone.map(|zone| ("Time zone", clean(zone)))])
+            .flatten()
+            .collect(),
+        None => vec![("Period", format_duration(period.unwrap_or_default()))],
+    }
+}
+
+fn grace(seconds: Option<u64>, is_ours: bool) -> String {
+    match seconds {
+        Some(seconds) if is_ours => format!("{} (auto)", format_duration(seconds)),
+        Some(seconds) => format_duration(seconds),
+        None => "chosen by the server (auto)".to_owned(),
+    }
+}
+
 /// The line with which the job is watched: for the crontab, where cron can start it that often.
-fn next_step(period: u64, slug: &str) -> String {
-    match cron_times(period) {
+fn next_step(check: &Check) -> String {
+    let slug = clean(&check.slug);
+    let cron = check
+        .cron_expression
+        .clone()
+        .filter(|text| !text.is_empty());
+    let times = match cron {
+        Some(expression) => Some(clean(&expression)),
+        None => cron_times(check.period_seconds.unwrap_or_default()),
+    };
+    match times {
         Some(times) => format!("In the crontab:\n{times} pakyas monitor {slug} -- COMMAND"),
         None => format!("Where the job is started:\npakyas monitor {slug} -- COMMAND"),
     }
@@ -228,7 +412,19 @@ mod tests {
         assert_eq!(wanted.slug, "daily-backup");
         let wanted = settle(typed(None, Some("db-backup"), "1d")).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(wanted.name, "db-backup");
-        assert_eq!((wanted.grace, wanted.grace_is_ours), (3_600, true));
+        assert_eq!((wanted.grace, wanted.grace_is_ours), (Some(3_600), true));
+    }
+
+    #[test]
+    fn the_grace_of_a_cron_expression_is_left_to_the_server() {
+        let wanted = settle(CheckCreate {
+            positional_slug: Some("db-backup".to_owned()),
+            cron: Some("0 2 * * *".to_owned()),
+            ..CheckCreate::default()
+        })
+        .unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((wanted.grace, wanted.grace_is_ours), (None, true));
+        assert_eq!(wanted.plan, Plan::Cron("0 2 * * *".to_owned()));
     }
 
     #[test]

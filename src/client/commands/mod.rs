@@ -1,5 +1,6 @@
 //! What each command does: one file for each noun.
 
+mod ask;
 mod channel;
 mod check;
 mod create;
@@ -9,6 +10,7 @@ mod logs;
 mod monitor;
 mod org;
 mod ping;
+mod plan;
 mod project;
 mod spool;
 mod update;

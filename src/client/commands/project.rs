@@ -1,10 +1,10 @@
-//! `pakyas project …`: list, create, choose, delete.
+//! `pakyas project …`: list, create, choose, show what is chosen, delete.
 
 use serde_json::json;
 
 use super::{Context, confirm, name, usage};
-use crate::client::args::{ProjectCommand, ProjectCreate, ProjectDelete};
-use crate::client::config::ChosenProject;
+use crate::client::args::{ProjectCommand, ProjectCreate, ProjectDefault, ProjectDelete};
+use crate::client::config::{self, ChosenProject, Config};
 use crate::client::error::Error;
 use crate::client::lookup;
 use crate::client::render::{self, Table, clean};
@@ -17,6 +17,7 @@ pub fn run(context: &Context, command: ProjectCommand) -> Result<i32, Error> {
         ProjectCommand::List(_) => list(context),
         ProjectCommand::Create(typed) => create(context, &typed),
         ProjectCommand::Switch(typed) => switch(context, &typed.name),
+        ProjectCommand::Default(typed) => default(context, &typed),
         ProjectCommand::Delete(typed) => delete(context, &typed),
     }?;
     Ok(0)
@@ -94,6 +95,35 @@ fn switch(context: &Context, wanted: &str) -> Result<(), Error> {
         .talk
         .note(&format!("Now using the project '{}'", clean(&project.name)));
     render::one(context.format, &project, String::new)
+}
+
+fn default(context: &Context, typed: &ProjectDefault) -> Result<(), Error> {
+    match (&typed.name, typed.clear) {
+        (Some(_), true) => Err(usage("A project to use and --clear; leave one out")),
+        (Some(name), false) => switch(context, name),
+        (None, true) => clear(context),
+        (None, false) => {
+            let api = context.api()?;
+            let id = lookup::selected(&api, &context.settings.project()?)?;
+            let project = lookup::project(&api, &id.to_string())?;
+            render::one(context.format, &project, || {
+                format!("{}\n", clean(&project.name))
+            })
+        }
+    }
+}
+
+fn clear(context: &Context) -> Result<(), Error> {
+    let api = context.api()?;
+    let org_id = api.org_id()?;
+    let aside = config::update::<Config>(context.settings.directory_to_write()?, |config| {
+        config.projects.remove(&org_id);
+    })?;
+    context.tell_aside(aside);
+    context
+        .talk
+        .note("No project is used by default now; name one with --project or PAKYAS_PROJECT");
+    Ok(())
 }
 
 fn delete(context: &Context, typed: &ProjectDelete) -> Result<(), Error> {

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::create::{seconds, tags, threshold};
+use super::create::{tags, threshold};
+use super::plan::{self, Plan, seconds};
 use super::{Context, confirm, name, usage};
 use crate::client::api::Api;
 use crate::client::args::{CheckDelete, CheckUpdate};
@@ -10,19 +11,22 @@ use crate::client::delivery::not_a_slug;
 use crate::client::error::Error;
 use crate::client::lookup;
 use crate::client::render::{self, clean};
-use crate::schedule::MIN_PERIOD_SECONDS;
 use crate::wire::check::{DESCRIPTION_MAX, is_slug};
-use crate::wire::{Check, CheckChange};
+use crate::wire::{Check, CheckChange, ScheduleType};
 
 pub fn update(context: &Context, typed: CheckUpdate) -> Result<(), Error> {
     let wanted = typed.check.clone();
-    let change = settle(typed)?;
+    let mut change = settle(typed)?;
     if change == CheckChange::default() {
         return Err(usage(
             "'pakyas check update' needs something to change, as --grace 30m; see pakyas check update --help",
         ));
     }
     let (api, check) = find(context, &wanted)?;
+    if change.period_seconds.is_some() && check.schedule_type == ScheduleType::Cron {
+        // As API.md has it, this is what makes the period count.
+        change.cron_expression = Some(String::new());
+    }
     let after: Check = api.put(&format!("/checks/{}", check.id), &change)?;
     api.remember(|account| account.learn_one(&after));
     context
@@ -32,8 +36,18 @@ pub fn update(context: &Context, typed: CheckUpdate) -> Result<(), Error> {
 }
 
 fn settle(typed: CheckUpdate) -> Result<CheckChange, Error> {
-    let duration = |flag: &str, text: Option<String>, least| {
-        text.map(|text| seconds(flag, &text, least)).transpose()
+    let schedule = plan::settle(plan::Typed {
+        period: typed.period,
+        every: typed.every,
+        cron: typed.cron,
+        tz: typed.tz,
+        grace: typed.grace,
+        missing_after: typed.missing_after,
+    })?;
+    let (period_seconds, cron_expression) = match schedule.plan {
+        Some(Plan::Every(seconds)) => (Some(seconds), None),
+        Some(Plan::Cron(expression)) => (None, Some(expression)),
+        None => (None, None),
     };
     if let Some(slug) = typed.slug.as_ref().filter(|slug| !is_slug(slug)) {
         return Err(not_a_slug(slug));
@@ -49,9 +63,14 @@ fn settle(typed: CheckUpdate) -> Result<CheckChange, Error> {
         slug: typed.slug,
         description: typed.description,
         tags: typed.tags.as_deref().map(tags),
-        period_seconds: duration("--period", typed.period, MIN_PERIOD_SECONDS)?,
-        grace_seconds: duration("--grace", typed.grace, 0)?,
-        max_runtime_seconds: duration("--max-runtime", typed.max_runtime, 1)?,
+        period_seconds,
+        cron_expression,
+        timezone: schedule.timezone,
+        grace_seconds: schedule.grace,
+        max_runtime_seconds: typed
+            .max_runtime
+            .map(|text| seconds("--max-runtime", &text, 1))
+            .transpose()?,
         alert_after_miss_pings: threshold(
             "--alert-after-miss-pings",
             typed.alert_after_miss_pings.as_deref(),

@@ -1,0 +1,197 @@
+//! `check create` and `check update`: both spellings, the questions, and what is sent.
+
+use serde_json::{Value, json};
+
+use crate::support::person::Person;
+use crate::support::world::{PRODUCTION, World};
+
+/// What was sent with the last request of this method.
+fn sent(world: &World, method: &str) -> Value {
+    let received = world.stub.received();
+    let request = received.iter().rfind(|request| request.method == method);
+    let request = request.unwrap_or_else(|| panic!("no {method} among {received:?}"));
+    serde_json::from_slice(&request.body).unwrap()
+}
+
+#[test]
+fn both_spellings_create_the_same_check() {
+    for flags in [
+        ["--period", "1h", "--grace", "10m"],
+        ["--every", "3600", "--missing-after", "600"],
+    ] {
+        let world = World::new();
+        let line = ["check", "create", "hourly-sync"];
+        world.home().run(line.iter().chain(&flags)).exits(0);
+        let sent = sent(&world, "POST");
+        assert_eq!(sent["period_seconds"], 3_600);
+        assert_eq!(sent["grace_seconds"], 600);
+        assert_eq!(sent["name"], "hourly-sync");
+    }
+}
+
+#[test]
+fn a_cron_expression_is_sent_with_its_zone_and_without_a_grace_of_ours() {
+    let world = World::new();
+    let created = world
+        .home()
+        .run(["check", "create", "db-backup", "--cron", "0 2 * * *"])
+        .exits(0)
+        .shows("Cron       0 2 * * *\n")
+        .shows("Grace      30m (auto)\n")
+        .shows("0 2 * * * pakyas monitor db-backup -- COMMAND\n");
+    assert_eq!(created.stderr, "");
+    let sent_plain = sent(&world, "POST");
+    assert_eq!(sent_plain["cron_expression"], "0 2 * * *");
+    for absent in ["grace_seconds", "period_seconds", "timezone"] {
+        assert_eq!(sent_plain.get(absent), None, "{absent}");
+    }
+    let line = ["check", "create", "other", "--cron", "@daily"];
+    world
+        .home()
+        .run(line.iter().chain(&["--tz", "Asia/Manila"]))
+        .exits(0)
+        .shows("Time zone  Asia/Manila\n");
+    assert_eq!(sent(&world, "POST")["timezone"], "Asia/Manila");
+}
+
+#[test]
+fn a_dry_run_shows_what_would_be_created_and_creates_nothing() {
+    let world = World::new();
+    let home = world.home();
+    home.pakyas("check create nightly --every 1d --dry-run")
+        .exits(0)
+        .says("nothing was sent")
+        .shows("Project  Production\n")
+        .shows("Grace    1h (auto)\n");
+    let shown = home
+        .pakyas("check create nightly --every 1d --dry-run --format json")
+        .exits(0)
+        .json();
+    assert_eq!(shown["slug"], "nightly");
+    assert_eq!(shown["grace_seconds"], 3_600);
+    assert!(world.questions().iter().all(|line| line.starts_with("GET")));
+}
+
+#[test]
+fn a_dry_run_finds_out_that_the_slug_is_taken() {
+    let world = World::new();
+    world.add("nightly", PRODUCTION);
+    world
+        .home()
+        .pakyas("check create nightly --every 1d --dry-run")
+        .exits(1)
+        .says("has a check 'nightly' already")
+        .says("pakyas check update nightly");
+}
+
+#[test]
+fn with_i_it_asks_for_what_is_missing_and_asks_again_where_an_answer_is_wrong() {
+    let world = World::new();
+    let home = world.home();
+    let mut command = home.command();
+    command.args(["check", "create", "-i"]);
+    let mut person = Person::starts(command);
+    person.sees("Name, for people: ");
+    person.types(b"Daily Backup\n");
+    person.sees("Slug, for commands [daily-backup]: ");
+    person.types(b"\n");
+    person.sees("How often it runs");
+    person.types(b"now and then\n");
+    person.sees("is not a cron expression");
+    person.sees("How often it runs");
+    person.types(b"0 2 * * *\n");
+    person.sees("Time zone");
+    person.types(b"Asia/Manila\n");
+    person.sees("How late it may be [auto]: ");
+    person.types(b"30m\n");
+    person.sees("Created the check 'Daily Backup'");
+    person.leaves_with(0);
+    let sent = sent(&world, "POST");
+    assert_eq!(
+        sent,
+        json!({"project_id": PRODUCTION, "name": "Daily Backup", "slug": "daily-backup",
+               "cron_expression": "0 2 * * *", "timezone": "Asia/Manila", "grace_seconds": 1_800})
+    );
+}
+
+#[test]
+fn with_i_nothing_is_asked_that_was_given_and_an_end_of_input_creates_nothing() {
+    let world = World::new();
+    let home = world.home();
+    let mut command = home.command();
+    command.args(["check", "create", "nightly", "--name", "N", "-i"]);
+    let mut person = Person::starts(command);
+    person.sees("How often it runs");
+    person.types(b"\x04");
+    person.sees("Nothing was changed");
+    person.leaves_with(1);
+    assert!(world.questions().is_empty());
+}
+
+#[test]
+fn with_i_and_no_terminal_it_says_so() {
+    let world = World::new();
+    world
+        .home()
+        .pakyas("check create -i")
+        .exits(2)
+        .says("There is no terminal to ask at");
+}
+
+#[test]
+fn schedules_that_contradict_themselves_are_refused_before_anything_is_sent() {
+    let world = World::new();
+    let home = world.home();
+    for (flags, word) in [
+        (&["--period", "1h", "--cron", "@daily"][..], "two schedules"),
+        (&["--every", "1h", "--tz", "UTC"], "--tz goes with --cron"),
+        (&["--cron", "0"], "in quotes"),
+    ] {
+        let line = ["check", "create", "x"];
+        home.run(line.iter().chain(flags)).exits(2).says(word);
+    }
+    assert!(world.stub.received().is_empty());
+}
+
+#[test]
+fn an_update_sends_only_what_was_given() {
+    let world = World::new();
+    world.add("nightly", PRODUCTION);
+    let home = world.home();
+    home.run(["check", "update", "nightly", "--cron", "30 2 * * *"])
+        .exits(0);
+    assert_eq!(
+        sent(&world, "PUT"),
+        json!({"cron_expression": "30 2 * * *"})
+    );
+    home.pakyas("check update nightly --missing-after 1h")
+        .exits(0);
+    assert_eq!(sent(&world, "PUT"), json!({"grace_seconds": 3_600}));
+}
+
+#[test]
+fn a_period_takes_the_place_of_a_cron_expression() {
+    let world = World::new();
+    let home = world.home();
+    home.run(["check", "create", "nightly", "--cron", "0 2 * * *"])
+        .exits(0);
+    home.pakyas("check update nightly --every 1d").exits(0);
+    assert_eq!(
+        sent(&world, "PUT"),
+        json!({"cron_expression": "", "period_seconds": 86_400})
+    );
+}
+
+#[test]
+fn the_default_project_is_shown_set_and_cleared() {
+    let world = World::new();
+    let home = world.home_logged_in();
+    let shown = home.pakyas("project default").exits(0);
+    assert_eq!(shown.stdout, "Production\n");
+    home.run(["project", "default", "ci tests"]).exits(0);
+    home.pakyas("project default").exits(0).shows("CI Tests");
+    home.pakyas("project default --clear").exits(0);
+    home.pakyas("project default")
+        .exits(2)
+        .says("No project selected");
+}
