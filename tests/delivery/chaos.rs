@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use crate::support::dice::Dice;
 use crate::support::home::Home;
 use crate::support::server::Server;
 
@@ -17,27 +17,10 @@ const WORKERS: usize = 8;
 /// A job's exit code tells which of its check's jobs it was.
 const JOBS_OF_A_CHECK: usize = 250;
 
-/// Numbers that look random; the same for the same seed (Knuth's MMIX generator).
-struct Dice(u64);
-
-impl Dice {
-    fn millis(&mut self, least: u64, most: u64) -> Duration {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        Duration::from_millis(least + (self.0 >> 33) % (most - least))
-    }
-}
-
 #[test]
 fn every_run_is_in_the_history_once_though_the_server_was_killed_all_the_while() {
-    let seed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_nanos() as u64;
-    eprintln!("seed {seed}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new();
+    let seed = dice.seed;
     let mut server = Server::start();
     let checks = ["a", "b"].map(|slug| server.check(slug, 3600, 300, &Value::Null));
     let home = Home::at(&server.url)

@@ -3,6 +3,7 @@
 //! Each test binary uses some of it only.
 #![allow(dead_code)]
 
+pub mod dice;
 pub mod home;
 pub mod hook;
 pub mod os;

@@ -1,0 +1,26 @@
+//! Numbers that look random; the same for the same seed (Knuth's MMIX generator).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What a trial throws; its seed is printed, so that a failure can be looked at again.
+pub struct Dice {
+    pub seed: u64,
+    state: u64,
+}
+
+impl Dice {
+    pub fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let seed = now.as_nanos() as u64;
+        eprintln!("seed {seed}");
+        Self { seed, state: seed }
+    }
+
+    pub fn millis(&mut self, least: u64, most: u64) -> Duration {
+        self.state = self
+            .state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_millis(least + (self.state >> 33) % (most - least))
+    }
+}
