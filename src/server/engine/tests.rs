@@ -8,11 +8,12 @@ const MINUTE: Millis = 60_000;
 
 fn rules() -> Rules {
     Rules {
-        period: 60 * MINUTE,
+        schedule: Schedule::Period(60 * MINUTE),
         grace: 5 * MINUTE,
         max_runtime: None,
         miss_threshold: 1,
         fail_threshold: 1,
+        windows: Windows::default(),
     }
 }
 
@@ -36,7 +37,7 @@ impl Trial {
         let (state, effects) = step(&self.rules, &self.state, event, now);
         self.state = state;
         for effect in effects {
-            if let Effect::Alert { reason, at } = effect {
+            if let Effect::Alert { reason, at, .. } = effect {
                 self.alerts.push((reason.event(), at / MINUTE));
             }
         }
@@ -329,7 +330,7 @@ fn a_longer_grace_ends_a_silence_that_is_none_by_it() {
 fn a_shorter_period_counts_from_the_last_end() {
     let mut trial = Trial::new(rules());
     trial.ping(Kind::Success, None, 0);
-    trial.rules.period = 10 * MINUTE;
+    trial.rules.schedule = Schedule::Period(10 * MINUTE);
     trial.event(&Event::RulesChanged, 12 * MINUTE);
     assert_eq!(trial.state.status, Status::Late);
 }
@@ -389,11 +390,12 @@ fn any_rules() -> impl Strategy<Value = Rules> {
     )
         .prop_map(
             |(period, grace, max, miss_threshold, fail_threshold)| Rules {
-                period: period * MINUTE,
+                schedule: Schedule::Period(period * MINUTE),
                 grace: grace * MINUTE,
                 max_runtime: max.map(|max| max * MINUTE),
                 miss_threshold,
                 fail_threshold,
+                windows: Windows::default(),
             },
         )
 }
