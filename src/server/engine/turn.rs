@@ -268,10 +268,9 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// An alert is held for as long as the windows of now say. Whoever changes them tells first
-    /// that time has passed, as with rules.
+    /// From now on an alert is held for as long as the windows of now say. The time before has
+    /// been judged by those of before: whoever changes them tells first that time has passed.
     pub fn change_windows(&mut self, now: Millis) {
-        self.advance(now);
         if let Some(held) = &mut self.state.held {
             held.since = now;
         }
