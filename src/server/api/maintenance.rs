@@ -97,8 +97,11 @@ fn settle(asked: NewMaintenance) -> Result<NewWindow, ApiError> {
     })
 }
 
+/// A time, to the millisecond, as it is kept.
 fn time(field: &str, text: &str) -> Result<Timestamp, ApiError> {
-    text.parse().map_err(|_| {
+    let time = text.parse::<Timestamp>();
+    let kept = time.and_then(|time| Timestamp::from_millisecond(time.as_millisecond()));
+    kept.map_err(|_| {
         ApiError::field(
             field,
             &format!("'{field}' must be a time such as 2026-12-01T22:00:00Z (RFC 3339)"),
