@@ -245,12 +245,16 @@ pub fn step(rules: &Rules, state: &State, event: &Event, now: Millis) -> (State,
             // A deadline that passed before the ping did its work first, even where the ping
             // is what woke us: down and then up again, not never down.
             turn.advance(signal.at);
+            turn.learn(now);
             turn.apply(&signal, now);
         }
         Event::TimePassed => {}
         Event::Paused => turn.pause(now),
         Event::Resumed => turn.resume(now),
-        Event::RulesChanged => turn.change_rules(now),
+        Event::RulesChanged => {
+            turn.learn(now);
+            turn.change_rules(now);
+        }
         Event::WindowsChanged => turn.change_windows(now),
     }
     turn.advance(now);

@@ -459,6 +459,18 @@ fn what_happened_while_it_was_paused_is_history_even_when_told_after() {
     assert!(trial.alerts.is_empty());
 }
 
+#[test]
+fn rules_that_are_changed_together_are_never_mixed_with_those_of_before() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 0);
+    assert_eq!(trial.at(62), Status::Late);
+    trial.rules.schedule = Schedule::Period(600 * MINUTE);
+    trial.rules.grace = MINUTE;
+    trial.event(&Event::RulesChanged, 62 * MINUTE);
+    assert_eq!(trial.state.status, Status::Up);
+    assert!(trial.alerts.is_empty(), "{:?}", trial.alerts);
+}
+
 fn in_window(start: Millis, end: Millis) -> Trial {
     Trial::new(Rules {
         windows: Windows::new([(start * MINUTE, end * MINUTE)]),
@@ -525,6 +537,19 @@ fn a_failure_reported_late_is_held_by_the_window_in_which_it_arrives() {
     assert!(trial.alerts.is_empty());
     trial.at(120);
     assert_eq!(trial.alerts, [(webhook::Event::Failed, 120)]);
+}
+
+#[test]
+fn what_other_rules_bring_to_light_in_a_window_is_held() {
+    let mut trial = in_window(60, 120);
+    trial.rules.grace = 60 * MINUTE;
+    trial.ping(Kind::Start, None, 0);
+    trial.rules.max_runtime = Some(5 * MINUTE);
+    trial.event(&Event::RulesChanged, 70 * MINUTE);
+    assert_eq!(trial.state.status, Status::Overrunning);
+    assert!(trial.alerts.is_empty());
+    trial.at(120);
+    assert_eq!(trial.alerts, [(webhook::Event::RunningLong, 120)]);
 }
 
 #[test]
@@ -654,7 +679,7 @@ fn play(rules: &Rules, script: &[(Millis, Event)], tick: Option<Millis>) -> (Sta
             }),
             other => other.clone(),
         };
-        if event == Event::WindowsChanged {
+        if matches!(event, Event::RulesChanged | Event::WindowsChanged) {
             take(&mut state, &Event::TimePassed, now);
         }
         take(&mut state, &event, now);

@@ -16,6 +16,8 @@ pub(super) struct Turn<'a> {
     rules: &'a Rules,
     state: State,
     effects: Vec<Effect>,
+    /// Nothing that is found out from here on was known before this.
+    known: Millis,
 }
 
 impl<'a> Turn<'a> {
@@ -24,7 +26,13 @@ impl<'a> Turn<'a> {
             rules,
             state: state.clone(),
             effects: Vec::new(),
+            known: Millis::MIN,
         }
+    }
+
+    /// What follows from here on comes to be known at `now`, whenever it happened.
+    pub fn learn(&mut self, now: Millis) {
+        self.known = now;
     }
 
     /// What became of the state, and what follows.
@@ -43,9 +51,10 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// The trouble is told as `becomes` from now on, since `at`; it came to be known at
-    /// `known`, and in a maintenance window it is held.
-    fn alert(&mut self, becomes: Option<Status>, reason: Reason, at: Millis, known: Millis) {
+    /// The trouble is told as `becomes` from now on, since `at`. What comes to be known in a
+    /// maintenance window is held.
+    fn alert(&mut self, becomes: Option<Status>, reason: Reason, at: Millis) {
+        let known = at.max(self.known);
         let told = std::mem::replace(&mut self.state.alerted, becomes);
         match &mut self.state.held {
             Some(held) => held.reason = reason,
@@ -144,7 +153,7 @@ impl<'a> Turn<'a> {
         state.last_end = Some(at);
         state.last_duration = duration;
         if signal.kind == Kind::Fail {
-            self.fail(signal.exit_code, at, now);
+            self.fail(signal.exit_code, at);
         } else {
             self.succeed(at, now);
         }
@@ -196,25 +205,25 @@ impl<'a> Turn<'a> {
                     down_for: at - trouble_since,
                 }
             };
-            self.alert(None, reason, at.max(trouble_since), now);
+            self.alert(None, reason, at.max(trouble_since));
         }
     }
 
-    fn fail(&mut self, exit_code: Option<u8>, at: Millis, now: Millis) {
+    fn fail(&mut self, exit_code: Option<u8>, at: Millis) {
         let state = &mut self.state;
         state.failures = state.failures.saturating_add(1);
         state.expected = Some(self.rules.next_after(at));
         let count = state.failures;
         self.become_status(Status::Down, at);
         if count >= self.rules.fail_threshold {
-            self.alert_down(Reason::Failed { exit_code, count }, at, now);
+            self.alert_down(Reason::Failed { exit_code, count }, at);
         }
     }
 
     /// Alerts that the check is down, unless that was already told.
-    fn alert_down(&mut self, reason: Reason, at: Millis, known: Millis) {
+    fn alert_down(&mut self, reason: Reason, at: Millis) {
         if self.state.alerted != Some(Status::Down) {
-            self.alert(Some(Status::Down), reason, at, known);
+            self.alert(Some(Status::Down), reason, at);
         }
     }
 
@@ -248,7 +257,6 @@ impl<'a> Turn<'a> {
     /// by these is over; a failure stays one. The time before has been judged by the rules of
     /// before: whoever changes them tells first that time has passed.
     pub fn change_rules(&mut self, now: Millis) {
-        self.advance(now);
         let rules = self.rules;
         let state = &mut self.state;
         let Some(last) = state.basis().filter(|_| state.expected.is_some()) else {
@@ -288,7 +296,7 @@ impl<'a> Turn<'a> {
                     self.become_status(Status::Down, at);
                     let count = self.rules.misses(expected, at);
                     if count >= self.rules.miss_threshold {
-                        self.alert_down(Reason::Missed { expected, count }, at, at);
+                        self.alert_down(Reason::Missed { expected, count }, at);
                     }
                 }
                 deadline::Due::RunLimit { index } => self.run_overdue(index, at),
@@ -305,12 +313,12 @@ impl<'a> Turn<'a> {
         let started = run.started;
         if self.rules.max_runtime.is_none() {
             self.become_status(Status::Down, at);
-            self.alert_down(Reason::NeverFinished { started }, at, at);
+            self.alert_down(Reason::NeverFinished { started }, at);
         } else if self.state.status != Status::Down && self.state.alerted.is_none() {
             // Down is worse, and whoever was told of one overrunning run is not told of each.
             self.become_status(Status::Overrunning, at);
             let reason = Reason::Overrunning { started };
-            self.alert(Some(Status::Overrunning), reason, at, at);
+            self.alert(Some(Status::Overrunning), reason, at);
         }
     }
 }
