@@ -1,6 +1,12 @@
 //! Durations as people write them ("5m", "1h 30m", "2 days"), and the limits of a schedule.
+//! For the server also cron expressions and time zones.
 //!
 //! Knows nothing of checks: it turns text into seconds and seconds into text.
+
+#[cfg(feature = "server")]
+pub mod cron;
+#[cfg(feature = "server")]
+pub mod zone;
 
 use std::fmt;
 

@@ -166,6 +166,7 @@ pub enum Command {
     Ping(Ping),
     Monitor(Monitor),
     Channel(Channel),
+    Maintenance(Maintenance),
     Spool(Spool),
 }
 
@@ -362,12 +363,16 @@ pub struct ProjectDelete {
 }
 
 mod check;
+mod maintenance;
 mod signals;
 mod spool;
 
 pub use check::{
     Check, CheckCommand, CheckCreate, CheckDelete, CheckList, CheckLogs, CheckPause, CheckResume,
     CheckShow, CheckSync, CheckUpdate,
+};
+pub use maintenance::{
+    Maintenance, MaintenanceCommand, MaintenanceCreate, MaintenanceDelete, MaintenanceList,
 };
 pub use signals::{
     Channel, ChannelCommand, ChannelCreate, ChannelDelete, ChannelList, ChannelTest, Monitor, Ping,

@@ -85,6 +85,7 @@ pub struct Check {
     pub description: Option<String>,
     pub tags: Vec<String>,
     pub schedule_type: ScheduleType,
+    /// None where the schedule is a cron expression.
     pub period_seconds: Option<u64>,
     pub cron_expression: Option<String>,
     pub timezone: Option<String>,
@@ -124,6 +125,9 @@ pub struct NewCheck {
     pub description: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// What follows from the other fields anyway: a cron expression makes it a cron schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_type: Option<ScheduleType>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period_seconds: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,6 +168,9 @@ pub struct CheckChange {
     pub description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
+    /// `simple` without a cron expression switches to the period.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule_type: Option<ScheduleType>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period_seconds: Option<u64>,
     /// An empty one switches to the period.

@@ -4,6 +4,7 @@
 //! changes. Unknown fields are ignored on both sides.
 
 pub mod check;
+pub mod maintenance;
 pub mod ping;
 pub mod webhook;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use check::{Check, CheckChange, NewCheck, ScheduleType, Status};
+pub use maintenance::{Maintenance, NewMaintenance};
 pub use ping::{Kind, PingList, PingRecord};
 
 /// The API of Pakyas Cloud, used where nothing else is configured.

@@ -7,6 +7,7 @@ mod create;
 mod login;
 mod logout;
 mod logs;
+mod maintenance;
 mod monitor;
 mod org;
 mod ping;
@@ -61,6 +62,7 @@ pub fn run(invocation: Invocation) -> Result<i32, Error> {
         Command::Project(typed) => project::run(&context, typed.command),
         Command::Check(typed) => check::run(&context, typed.command),
         Command::Channel(typed) => channel::run(&context, typed.command),
+        Command::Maintenance(typed) => maintenance::run(&context, typed.command),
         Command::Ping(typed) => return ping::run(&context, typed),
         Command::Spool(typed) => return spool::run(&context, &typed.command),
         Command::Monitor(_) => return Ok(0),

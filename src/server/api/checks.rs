@@ -1,17 +1,19 @@
 //! Checks: created, listed, shown.
 
+use jiff::tz::TimeZone;
 use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
 use super::{Answer, ApiError, App, description, id, id_parameter, json, name, own_org};
-use crate::schedule::{MAX_SECONDS, MIN_PERIOD_SECONDS};
+use crate::schedule::cron::Cron;
+use crate::schedule::{MAX_SECONDS, MIN_PERIOD_SECONDS, zone};
 use crate::server::clock;
 use crate::server::http::{Request, Response};
 use crate::server::store::accounts::Caller;
 use crate::server::store::checks::{self, Settled, Which};
 use crate::server::store::projects;
 use crate::wire::check::{THRESHOLD_MAX, default_grace_seconds, is_slug};
-use crate::wire::{Check, CheckChange, NewCheck};
+use crate::wire::{Check, CheckChange, NewCheck, ScheduleType};
 
 /// The most tags that a check may have, and the most characters in one.
 const TAGS_MAX: usize = 20;
@@ -56,20 +58,33 @@ pub(super) fn update(app: &App, caller: &Caller, check: &str, request: &Request)
     let failures = change
         .alert_after_fail_pings
         .or(change.alert_after_failures);
-    let new = settle(NewCheck {
+    // An empty cron expression switches to the period, and so does saying so.
+    let simple = change.schedule_type == Some(ScheduleType::Simple);
+    let cron = match change.cron_expression {
+        None if simple => None,
+        None => old.cron_expression,
+        given => given,
+    };
+    let kept = app
+        .store
+        .read(|connection| checks::kept_period(connection, caller.org_id, id))?;
+    let asked = NewCheck {
         project_id: old.project_id,
         name: change.name.unwrap_or(old.name),
         slug: change.slug.unwrap_or(old.slug),
         description: change.description.or(old.description),
         tags: change.tags.unwrap_or(old.tags),
-        period_seconds: change.period_seconds.or(old.period_seconds),
-        cron_expression: change.cron_expression,
+        schedule_type: change.schedule_type,
+        period_seconds: change.period_seconds.or(kept),
+        cron_expression: cron,
+        timezone: change.timezone.or(old.timezone),
         grace_seconds: Some(grace.unwrap_or(old.grace_seconds)),
         max_runtime_seconds: change.max_runtime_seconds.or(old.max_runtime_seconds),
         alert_after_miss_pings: Some(misses.unwrap_or(old.alert_after_miss_pings)),
         alert_after_fail_pings: Some(failures.unwrap_or(old.alert_after_fail_pings)),
         ..NewCheck::default()
-    })?;
+    };
+    let new = settle(asked)?;
     let org_id = caller.org_id;
     app.store
         .write(move |desk| checks::update(desk, org_id, id, &new))?;
@@ -123,26 +138,7 @@ fn settle(new: NewCheck) -> Result<Settled, ApiError> {
             "The slug must have 1 to 100 characters out of a-z, 0-9 and '-'",
         ));
     }
-    if new.cron_expression.is_some_and(|cron| !cron.is_empty()) {
-        return Err(ApiError::field(
-            "cron_expression",
-            "This server does not know cron schedules yet; give period_seconds",
-        ));
-    }
-    let period = seconds(
-        "period_seconds",
-        new.period_seconds.ok_or_else(|| {
-            ApiError::field(
-                "period_seconds",
-                "Give period_seconds: how often the job runs",
-            )
-        })?,
-        MIN_PERIOD_SECONDS,
-    )?;
-    let grace = new
-        .missing_after_seconds
-        .or(new.grace_seconds)
-        .unwrap_or_else(|| default_grace_seconds(period.unsigned_abs()));
+    let timing = settle_timing(&new)?;
     let threshold = |field, value: Option<u32>| match value.unwrap_or(1) {
         value if (1..=THRESHOLD_MAX).contains(&value) => Ok(value),
         _ => Err(ApiError::field(field, "A threshold must be 1 to 100")),
@@ -164,8 +160,10 @@ fn settle(new: NewCheck) -> Result<Settled, ApiError> {
         slug: new.slug,
         description: description(new.description)?,
         tags: new.tags,
-        period,
-        grace: seconds("grace_seconds", grace, 0)?,
+        period: timing.period,
+        cron: timing.cron,
+        timezone: timing.timezone,
+        grace: timing.grace,
         max_runtime: new
             .max_runtime_seconds
             .map(|max| seconds("max_runtime_seconds", max, 1))
@@ -178,6 +176,61 @@ fn settle(new: NewCheck) -> Result<Settled, ApiError> {
             "alert_after_fail_pings",
             new.alert_after_fail_pings.or(new.alert_after_failures),
         )?,
+    })
+}
+
+/// When a check is expected, its values checked.
+struct Timing {
+    period: i64,
+    cron: Option<String>,
+    timezone: Option<String>,
+    grace: i64,
+}
+
+fn settle_timing(new: &NewCheck) -> Result<Timing, ApiError> {
+    let given = |text: &Option<String>| {
+        let text = text.as_deref().map(str::trim);
+        text.filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let zone = given(&new.timezone)
+        .map(|text| zone::named(&text).map_err(|why| ApiError::field("timezone", &why.to_string())))
+        .transpose()?;
+    let cron = given(&new.cron_expression);
+    if cron.is_none() && new.schedule_type == Some(ScheduleType::Cron) {
+        return Err(ApiError::field(
+            "cron_expression",
+            "Give cron_expression: when the job runs, such as \"0 2 * * *\"",
+        ));
+    }
+    let period = match new.period_seconds {
+        Some(period) => seconds("period_seconds", period, MIN_PERIOD_SECONDS)?,
+        None if cron.is_some() => 0,
+        None => {
+            return Err(ApiError::field(
+                "period_seconds",
+                "Give period_seconds: how often the job runs; or cron_expression",
+            ));
+        }
+    };
+    let asked_grace = new.missing_after_seconds.or(new.grace_seconds);
+    let gap = match &cron {
+        None => period.unsigned_abs(),
+        Some(expression) => {
+            // What it says is the same in every zone, but for days on which a clock is set.
+            let cron = Cron::parse(expression, TimeZone::UTC)
+                .map_err(|why| ApiError::field("cron_expression", &why.to_string()))?;
+            match asked_grace {
+                Some(_) => 0,
+                None => cron.shortest_gap(clock::now()),
+            }
+        }
+    };
+    let grace = asked_grace.unwrap_or_else(|| default_grace_seconds(gap));
+    Ok(Timing {
+        period,
+        cron,
+        timezone: zone.map(|(name, _)| name),
+        grace: seconds("grace_seconds", grace, 0)?,
     })
 }
 

@@ -3,6 +3,7 @@
 mod channels;
 mod checks;
 mod error;
+mod maintenance;
 mod me;
 mod pings;
 mod projects;
@@ -112,6 +113,9 @@ impl App {
             ("POST", ["channels"]) => channels::create(self, &caller(Manage)?, request),
             ("DELETE", ["channels", id]) => channels::delete(self, &caller(Manage)?, id),
             ("POST", ["channels", id, "test"]) => channels::test(self, &caller(Manage)?, id),
+            ("GET", ["maintenance"]) => maintenance::list(self, &caller(Read)?, request),
+            ("POST", ["maintenance"]) => maintenance::create(self, &caller(Write)?, request),
+            ("DELETE", ["maintenance", id]) => maintenance::delete(self, &caller(Write)?, id),
             // Who has no key is not told which routes there are.
             (_, route) => {
                 caller(Read)?;
@@ -119,10 +123,12 @@ impl App {
                     ["me" | "organizations"] | ["checks", _, "pings", ..] => {
                         ApiError::method("GET, HEAD")
                     }
-                    ["projects" | "checks" | "channels"] => ApiError::method("GET, HEAD, POST"),
+                    ["projects" | "checks" | "channels" | "maintenance"] => {
+                        ApiError::method("GET, HEAD, POST")
+                    }
                     ["projects" | "checks", _] => ApiError::method("GET, HEAD, PUT, DELETE"),
                     ["checks", _, "pause" | "resume"] => ApiError::method("PATCH"),
-                    ["channels", _] => ApiError::method("DELETE"),
+                    ["channels" | "maintenance", _] => ApiError::method("DELETE"),
                     ["channels", _, "test"] => ApiError::method("POST"),
                     _ => ApiError::not_found("There is no such route; see API.md"),
                 })

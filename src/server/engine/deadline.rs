@@ -12,6 +12,8 @@ pub(super) enum Due {
     Missed { expected: Millis },
     /// An open run, by its place in the state, reaches its limit.
     RunLimit { index: usize },
+    /// The maintenance window ends that an alert is held for.
+    Release,
 }
 
 /// The next deadline of `state`, or none where only a ping can change it.
@@ -23,16 +25,23 @@ pub(super) fn next(rules: &Rules, state: &State) -> Option<(Millis, Due)> {
         .filter(|(_, run)| !run.overdue)
         .map(|(index, run)| (rules.run_limit(run.started), Due::RunLimit { index }))
         .min_by_key(|(at, _)| *at);
-    // While a run is within its limit the check is neither late nor down.
-    run.or_else(|| silence(rules, state))
+    // Nobody has to be woken at the end of a window in which there was nothing to tell.
+    let release = state
+        .held
+        .as_ref()
+        .map(|held| (rules.windows.end_after(held.since), Due::Release));
+    // While a run is within its limit the check is neither late nor down. What happens at the
+    // very end of a window comes before what is then told of it.
+    [run.or_else(|| silence(rules, state)), release]
+        .into_iter()
+        .flatten()
+        .min_by_key(|(at, _)| *at)
 }
 
 fn silence(rules: &Rules, state: &State) -> Option<(Millis, Due)> {
     let expected = state.expected?;
     let missed = |count: u32| {
-        let at = expected
-            .saturating_add(rules.grace)
-            .saturating_add(rules.period.saturating_mul(Millis::from(count) - 1));
+        let at = rules.missed_at(expected, count);
         (at, Due::Missed { expected })
     };
     match state.status {

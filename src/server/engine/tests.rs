@@ -1,18 +1,22 @@
 //! The engine's promises, one a test, and its laws for any sequence of events.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::schedule::cron::Cron;
 
 const MINUTE: Millis = 60_000;
 
 fn rules() -> Rules {
     Rules {
-        period: 60 * MINUTE,
+        schedule: Schedule::Period(60 * MINUTE),
         grace: 5 * MINUTE,
         max_runtime: None,
         miss_threshold: 1,
         fail_threshold: 1,
+        windows: Windows::default(),
     }
 }
 
@@ -36,7 +40,7 @@ impl Trial {
         let (state, effects) = step(&self.rules, &self.state, event, now);
         self.state = state;
         for effect in effects {
-            if let Effect::Alert { reason, at } = effect {
+            if let Effect::Alert { reason, at, .. } = effect {
                 self.alerts.push((reason.event(), at / MINUTE));
             }
         }
@@ -329,7 +333,7 @@ fn a_longer_grace_ends_a_silence_that_is_none_by_it() {
 fn a_shorter_period_counts_from_the_last_end() {
     let mut trial = Trial::new(rules());
     trial.ping(Kind::Success, None, 0);
-    trial.rules.period = 10 * MINUTE;
+    trial.rules.schedule = Schedule::Period(10 * MINUTE);
     trial.event(&Event::RulesChanged, 12 * MINUTE);
     assert_eq!(trial.state.status, Status::Late);
 }
@@ -349,6 +353,243 @@ fn a_log_changes_no_state() {
     let before = trial.state.clone();
     trial.ping(Kind::Log, None, 5);
     assert_eq!(trial.state, before);
+}
+
+/// Daily at 02:00 UTC, or what `expression` says.
+fn cron(expression: &str) -> Schedule {
+    let cron = Cron::parse(expression, jiff::tz::TimeZone::UTC).unwrap();
+    Schedule::Cron(Arc::new(cron))
+}
+
+const HOUR: Millis = 60;
+const DAY: Millis = 24 * HOUR;
+
+fn nightly() -> Rules {
+    Rules {
+        schedule: cron("0 2 * * *"),
+        ..rules()
+    }
+}
+
+#[test]
+fn a_cron_is_expected_at_its_next_occurrence_after_the_end() {
+    let mut trial = Trial::new(nightly());
+    assert_eq!(trial.ping(Kind::Success, None, 2 * HOUR + 20), Status::Up);
+    assert_eq!(trial.at(DAY + 2 * HOUR - 1), Status::Up);
+    assert_eq!(trial.at(DAY + 2 * HOUR), Status::Late);
+    assert_eq!(trial.at(DAY + 2 * HOUR + 5), Status::Down);
+    assert_eq!(trial.alerts, [(webhook::Event::Down, DAY + 2 * HOUR + 5)]);
+}
+
+#[test]
+fn the_misses_of_a_cron_are_its_occurrences() {
+    let mut trial = Trial::new(Rules {
+        schedule: cron("0 2 * * MON-FRI"),
+        miss_threshold: 3,
+        ..rules()
+    });
+    // 1970-01-01 was a Thursday; the third miss after Thursday's run is Tuesday's.
+    trial.ping(Kind::Success, None, 2 * HOUR + 1);
+    let tuesday = 5 * DAY + 2 * HOUR + 5;
+    trial.at(tuesday - 1);
+    assert_eq!(trial.state.misses(&trial.rules, (tuesday - 1) * MINUTE), 2);
+    trial.at(30 * DAY);
+    assert_eq!(trial.alerts, [(webhook::Event::Down, tuesday)]);
+    assert_eq!(trial.state.misses(&trial.rules, 8 * DAY * MINUTE), 5);
+}
+
+#[test]
+fn years_of_missing_minutes_are_counted_at_once() {
+    let mut trial = Trial::new(Rules {
+        schedule: cron("* * * * *"),
+        ..rules()
+    });
+    trial.ping(Kind::Success, None, 0);
+    let years = 5 * 365 * DAY;
+    trial.at(years);
+    assert_eq!(
+        i64::from(trial.state.misses(&trial.rules, years * MINUTE)),
+        years - 5
+    );
+}
+
+#[test]
+fn a_run_of_a_cron_has_until_the_next_occurrence_and_grace() {
+    let mut trial = Trial::new(nightly());
+    trial.ping(Kind::Start, Some("a"), 2 * HOUR);
+    assert_eq!(trial.at(DAY + 2 * HOUR + 4), Status::New);
+    assert_eq!(trial.at(DAY + 2 * HOUR + 5), Status::Down);
+}
+
+#[test]
+fn a_cron_instead_of_a_period_counts_from_the_last_end() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, HOUR);
+    trial.rules.schedule = cron("0 2 * * *");
+    trial.event(&Event::RulesChanged, (HOUR + 1) * MINUTE);
+    assert_eq!(trial.state.expected, Some(2 * HOUR * MINUTE));
+    trial.event(&Event::Paused, (HOUR + 2) * MINUTE);
+    trial.event(&Event::Resumed, 2 * HOUR * MINUTE);
+    assert_eq!(trial.state.expected, Some((DAY + 2 * HOUR) * MINUTE));
+}
+
+#[test]
+fn other_rules_after_a_long_pause_count_from_the_resumption() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 0);
+    trial.event(&Event::Paused, MINUTE);
+    trial.event(&Event::Resumed, 30 * DAY * MINUTE);
+    trial.rules.grace = 10 * MINUTE;
+    trial.event(&Event::RulesChanged, (30 * DAY + 1) * MINUTE);
+    assert_eq!(trial.state.status, Status::Up);
+    assert_eq!(trial.at(30 * DAY + 70), Status::Down);
+}
+
+#[test]
+fn what_happened_while_it_was_paused_is_history_even_when_told_after() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 0);
+    trial.event(&Event::Paused, MINUTE);
+    trial.event(&Event::Resumed, 5 * DAY * MINUTE);
+    for kind in [Kind::Success, Kind::Fail, Kind::Start] {
+        trial.ping_late(kind, None, 3 * DAY, 5 * DAY + 1);
+        assert_eq!(trial.state.status, Status::Up, "{kind:?}");
+    }
+    assert_eq!(trial.at(5 * DAY + 59), Status::Up);
+    assert!(trial.alerts.is_empty());
+}
+
+#[test]
+fn rules_that_are_changed_together_are_never_mixed_with_those_of_before() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 0);
+    assert_eq!(trial.at(62), Status::Late);
+    trial.rules.schedule = Schedule::Period(600 * MINUTE);
+    trial.rules.grace = MINUTE;
+    trial.event(&Event::RulesChanged, 62 * MINUTE);
+    assert_eq!(trial.state.status, Status::Up);
+    assert!(trial.alerts.is_empty(), "{:?}", trial.alerts);
+}
+
+fn in_window(start: Millis, end: Millis) -> Trial {
+    Trial::new(Rules {
+        windows: Windows::new([(start * MINUTE, end * MINUTE)]),
+        ..rules()
+    })
+}
+
+impl Trial {
+    fn windows(&mut self, windows: &[(Millis, Millis)], now: Millis) {
+        self.event(&Event::TimePassed, now * MINUTE);
+        let windows = windows.iter().map(|(a, b)| (a * MINUTE, b * MINUTE));
+        self.rules.windows = Windows::new(windows);
+        self.event(&Event::WindowsChanged, now * MINUTE);
+    }
+}
+
+#[test]
+fn in_a_window_states_move_on_and_what_is_still_wrong_alerts_at_its_end() {
+    let mut trial = in_window(60, 120);
+    trial.ping(Kind::Success, None, 0);
+    assert_eq!(trial.at(61), Status::Late);
+    assert_eq!(trial.at(119), Status::Down);
+    assert!(trial.alerts.is_empty());
+    trial.at(200);
+    assert_eq!(trial.alerts, [(webhook::Event::Down, 120)]);
+}
+
+#[test]
+fn trouble_that_comes_and_goes_in_a_window_is_told_to_nobody() {
+    let mut trial = in_window(60, 120);
+    trial.ping(Kind::Fail, None, 70);
+    assert_eq!(trial.ping(Kind::Success, None, 80), Status::Up);
+    trial.at(125);
+    assert!(trial.alerts.is_empty());
+    assert_eq!(trial.state.held, None);
+}
+
+#[test]
+fn a_recovery_in_a_window_is_told_when_it_ends() {
+    let mut trial = in_window(60, 120);
+    trial.ping(Kind::Fail, None, 50);
+    assert_eq!(trial.ping(Kind::Success, None, 80), Status::Up);
+    assert_eq!(trial.alerts, [(webhook::Event::Failed, 50)]);
+    trial.at(125);
+    assert_eq!(trial.alerts[1..], [(webhook::Event::Up, 120)]);
+}
+
+#[test]
+fn what_people_know_already_is_not_told_again_after_a_window() {
+    let mut trial = in_window(60, 120);
+    trial.ping(Kind::Fail, None, 50);
+    trial.ping(Kind::Success, None, 80);
+    trial.ping(Kind::Fail, None, 90);
+    trial.at(130);
+    assert_eq!(trial.alerts, [(webhook::Event::Failed, 50)]);
+    trial.ping(Kind::Success, None, 140);
+    assert_eq!(trial.alerts[1..], [(webhook::Event::Up, 140)]);
+}
+
+#[test]
+fn a_failure_reported_late_is_held_by_the_window_in_which_it_arrives() {
+    let mut trial = in_window(60, 120);
+    trial.ping_late(Kind::Fail, None, 30, 70);
+    assert!(trial.alerts.is_empty());
+    trial.at(120);
+    assert_eq!(trial.alerts, [(webhook::Event::Failed, 120)]);
+}
+
+#[test]
+fn what_other_rules_bring_to_light_in_a_window_is_held() {
+    let mut trial = in_window(60, 120);
+    trial.rules.grace = 60 * MINUTE;
+    trial.ping(Kind::Start, None, 0);
+    trial.rules.max_runtime = Some(5 * MINUTE);
+    trial.event(&Event::RulesChanged, 70 * MINUTE);
+    assert_eq!(trial.state.status, Status::Overrunning);
+    assert!(trial.alerts.is_empty());
+    trial.at(120);
+    assert_eq!(trial.alerts, [(webhook::Event::RunningLong, 120)]);
+}
+
+#[test]
+fn a_window_that_is_called_off_lets_go_of_what_it_held() {
+    let mut trial = in_window(60, 120);
+    trial.ping(Kind::Fail, None, 70);
+    trial.windows(&[], 80);
+    assert_eq!(trial.alerts, [(webhook::Event::Failed, 80)]);
+    assert_eq!(next_deadline(&trial.rules, &trial.state), None);
+}
+
+#[test]
+fn a_window_that_follows_another_goes_on_holding() {
+    let mut trial = in_window(60, 120);
+    trial.ping(Kind::Fail, None, 70);
+    trial.windows(&[(60, 120), (100, 150), (150, 160)], 75);
+    trial.at(159);
+    assert!(trial.alerts.is_empty());
+    // The first is called off, and another covers this moment.
+    trial.windows(&[(150, 180)], 159);
+    trial.at(179);
+    assert!(trial.alerts.is_empty());
+    trial.at(180);
+    assert_eq!(trial.alerts, [(webhook::Event::Failed, 180)]);
+}
+
+#[test]
+fn a_window_that_is_planned_after_the_alert_does_not_repeat_it() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Fail, None, 10);
+    trial.windows(&[(20, 60)], 20);
+    trial.at(100);
+    assert_eq!(trial.alerts, [(webhook::Event::Failed, 10)]);
+}
+
+#[test]
+fn nobody_is_woken_at_the_end_of_a_window_with_nothing_to_tell() {
+    let mut trial = in_window(10, 20);
+    trial.ping(Kind::Success, None, 12);
+    assert_eq!(next_deadline(&trial.rules, &trial.state), Some(72 * MINUTE));
 }
 
 fn any_event() -> impl Strategy<Value = (Millis, Event)> {
@@ -375,25 +616,40 @@ fn any_event() -> impl Strategy<Value = (Millis, Event)> {
         1 => Just(Event::Paused),
         1 => Just(Event::Resumed),
         1 => Just(Event::RulesChanged),
+        1 => Just(Event::WindowsChanged),
     ];
     (0..90_i64, event)
 }
 
+fn any_schedule() -> impl Strategy<Value = Schedule> {
+    prop_oneof![
+        (1..60_i64).prop_map(|period| Schedule::Period(period * MINUTE)),
+        (1..40_i64).prop_map(|step| cron(&format!("*/{step} * * * *"))),
+        (0..60_i64).prop_map(|minute| cron(&format!("{minute} 0-22/2 * * *"))),
+    ]
+}
+
 fn any_rules() -> impl Strategy<Value = Rules> {
     (
-        1..60_i64,
+        any_schedule(),
         0..30_i64,
         prop::option::of(1..90_i64),
         1..4_u32,
         1..4_u32,
+        prop::collection::vec((0..2_000_i64, 1..300_i64), 0..3),
     )
         .prop_map(
-            |(period, grace, max, miss_threshold, fail_threshold)| Rules {
-                period: period * MINUTE,
+            |(schedule, grace, max, miss_threshold, fail_threshold, windows)| Rules {
+                schedule,
                 grace: grace * MINUTE,
                 max_runtime: max.map(|max| max * MINUTE),
                 miss_threshold,
                 fail_threshold,
+                windows: Windows::new(
+                    windows
+                        .into_iter()
+                        .map(|(start, length)| (start * MINUTE, (start + length) * MINUTE)),
+                ),
             },
         )
 }
@@ -423,6 +679,9 @@ fn play(rules: &Rules, script: &[(Millis, Event)], tick: Option<Millis>) -> (Sta
             }),
             other => other.clone(),
         };
+        if matches!(event, Event::RulesChanged | Event::WindowsChanged) {
+            take(&mut state, &Event::TimePassed, now);
+        }
         take(&mut state, &event, now);
     }
     take(&mut state, &Event::TimePassed, now);
@@ -445,6 +704,24 @@ proptest! {
         prop_assert_eq!(play(&rules, &script, None), play(&rules, &script, Some(tick)));
     }
 
+    /// In a window nobody is told anything, and at its end what was held is let go of.
+    #[test]
+    fn nothing_is_told_in_a_window(
+        rules in any_rules(),
+        script in prop::collection::vec(any_event(), 0..60),
+    ) {
+        let (state, effects) = play(&rules, &script, Some(7));
+        for effect in effects {
+            if let Effect::Alert { at, held: true, .. } = effect {
+                prop_assert!(!rules.windows.cover(at));
+                prop_assert!(rules.windows.cover(at - 1));
+            }
+        }
+        if let Some(held) = state.held {
+            prop_assert!(rules.windows.cover(held.since));
+        }
+    }
+
     /// One transition, one alert: trouble is told once until it changes or ends, and an end
     /// is told only of trouble that was.
     #[test]
@@ -452,6 +729,8 @@ proptest! {
         rules in any_rules(),
         script in prop::collection::vec(any_event(), 0..60),
     ) {
+        // Without windows; with them, what is told follows what is, and not at once.
+        let rules = Rules { windows: Windows::default(), ..rules };
         let (_, effects) = play(&rules, &script, Some(7));
         let mut told = None;
         let mut status = Status::New;

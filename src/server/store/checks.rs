@@ -1,10 +1,13 @@
 //! Checks: what people decided about them, and what the engine knows.
 
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::super::engine::{Event, Millis, Rules, Run, State};
+use super::super::engine::{Event, Held, Millis, Rules, Run, Schedule, State, Windows};
 use super::live::LiveCheck;
+use super::maintenance::Plan;
+use super::schedules::Schedules;
 use super::{Desk, StoreError, taken, timestamp, unsigned};
 use crate::random;
 use crate::wire::{Check, ScheduleType, Status};
@@ -22,8 +25,12 @@ pub struct Settled {
     pub description: Option<String>,
     /// To group checks by.
     pub tags: Vec<String>,
-    /// Seconds.
+    /// Seconds; kept where there is a cron expression, and 0 where there never was any.
     pub period: i64,
+    /// Five fields, or a word such as `@daily`.
+    pub cron: Option<String>,
+    /// IANA name.
+    pub timezone: Option<String>,
     /// Seconds.
     pub grace: i64,
     /// Seconds.
@@ -44,14 +51,15 @@ pub enum Which {
     Id(Uuid),
 }
 
-fn rules(period: i64, grace: i64, max_runtime: Option<i64>, miss: u32, fail: u32) -> Rules {
+fn rules(schedule: Schedule, grace: i64, max_runtime: Option<i64>, miss: u32, fail: u32) -> Rules {
     let millis = |seconds: i64| seconds.saturating_mul(1000);
     Rules {
-        period: millis(period).max(1000),
+        schedule,
         grace: millis(grace),
         max_runtime: max_runtime.map(millis),
         miss_threshold: miss,
         fail_threshold: fail,
+        windows: Windows::default(),
     }
 }
 
@@ -66,9 +74,10 @@ pub fn create(desk: &mut Desk<'_>, org_id: Uuid, new: &Settled) -> Result<Uuid, 
     desk.connection
         .execute(
             "INSERT INTO check_ (id, public_id, org_id, project_id, name, slug, description, tags,
-                 period_seconds, grace_seconds, max_runtime_seconds, miss_threshold, fail_threshold,
-                 created_at, updated_at, status, status_since, failures, runs, ended_runs)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '[]', '[]')",
+                 period_seconds, cron_expression, timezone, grace_seconds, max_runtime_seconds,
+                 miss_threshold, fail_threshold, created_at, updated_at, status, status_since,
+                 failures, runs, ended_runs)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '[]', '[]')",
             params![
                 id,
                 public_id,
@@ -79,6 +88,8 @@ pub fn create(desk: &mut Desk<'_>, org_id: Uuid, new: &Settled) -> Result<Uuid, 
                 new.description,
                 to_json(&new.tags),
                 new.period,
+                new.cron,
+                new.timezone,
                 new.grace,
                 new.max_runtime,
                 new.miss_threshold,
@@ -91,11 +102,16 @@ pub fn create(desk: &mut Desk<'_>, org_id: Uuid, new: &Settled) -> Result<Uuid, 
         )
         .map_err(taken("slug"))?;
     let row = desk.connection.last_insert_rowid();
+    let windows = Plan::load(desk.connection, Some(org_id), now)?.of(org_id, new.project_id, id);
+    let rules = Rules {
+        windows,
+        ..new.rules(desk.connection, org_id)?
+    };
     desk.add_check(
         row,
         LiveCheck {
             public_id,
-            rules: new.rules(),
+            rules,
             state,
         },
     );
@@ -103,14 +119,23 @@ pub fn create(desk: &mut Desk<'_>, org_id: Uuid, new: &Settled) -> Result<Uuid, 
 }
 
 impl Settled {
-    fn rules(&self) -> Rules {
-        rules(
+    fn rules(&self, connection: &Connection, org_id: Uuid) -> Result<Rules, StoreError> {
+        let org_zone: String = connection
+            .prepare_cached("SELECT timezone FROM organization WHERE id = ?")?
+            .query_row([org_id], |row| row.get(0))?;
+        let schedule = Schedules::default().get(
             self.period,
+            self.cron.as_deref(),
+            self.timezone.as_deref(),
+            &org_zone,
+        );
+        Ok(rules(
+            schedule.map_err(|error| StoreError::Unavailable(error.to_string()))?,
             self.grace,
             self.max_runtime,
             self.miss_threshold,
             self.fail_threshold,
-        )
+        ))
     }
 }
 
@@ -129,8 +154,8 @@ pub fn update(
     desk.connection
         .execute(
             "UPDATE check_ SET project_id = ?, name = ?, slug = ?, description = ?, tags = ?,
-                 period_seconds = ?, grace_seconds = ?, max_runtime_seconds = ?,
-                 miss_threshold = ?, fail_threshold = ?, updated_at = ?
+                 period_seconds = ?, cron_expression = ?, timezone = ?, grace_seconds = ?,
+                 max_runtime_seconds = ?, miss_threshold = ?, fail_threshold = ?, updated_at = ?
              WHERE row = ?",
             params![
                 new.project_id,
@@ -139,6 +164,8 @@ pub fn update(
                 new.description,
                 to_json(&new.tags),
                 new.period,
+                new.cron,
+                new.timezone,
                 new.grace,
                 new.max_runtime,
                 new.miss_threshold,
@@ -148,7 +175,8 @@ pub fn update(
             ],
         )
         .map_err(taken("slug"))?;
-    desk.change_rules(row, new.rules())
+    let rules = new.rules(desk.connection, org_id)?;
+    desk.change_rules(row, rules)
 }
 
 /// Pauses the organization's check, or resumes it.
@@ -208,7 +236,7 @@ pub(super) fn save_state(
         .prepare_cached(
             "UPDATE check_ SET status = ?, status_since = ?, expected_at = ?, failures = ?,
                  alerted = ?, runs = ?, ended_runs = ?, last_ping_at = ?, last_end_at = ?,
-                 last_start_at = ?, last_duration_ms = ?
+                 last_start_at = ?, last_duration_ms = ?, resumed_at = ?, held = ?
              WHERE row = ?",
         )?
         .execute(params![
@@ -223,20 +251,30 @@ pub(super) fn save_state(
             state.last_end,
             state.last_start,
             state.last_duration,
+            state.resumed,
+            state.held.as_ref().map(to_json),
             row,
         ])?;
     Ok(())
 }
 
 /// Every check, as the writer needs it at start.
-pub(super) fn load_live(connection: &Connection) -> Result<Vec<(i64, LiveCheck)>, StoreError> {
+pub(super) fn load_live(
+    connection: &Connection,
+    now: Millis,
+) -> Result<Vec<(i64, LiveCheck)>, StoreError> {
+    let mut plan = Plan::load(connection, None, now)?;
+    let mut schedules = Schedules::default();
     let mut statement =
         connection.prepare(&format!("SELECT {COLUMNS} {FROM} WHERE deleted_at IS NULL"))?;
     let rows = statement.query_map([], |row| {
-        let stored = Stored::from_row(row)?;
+        let stored = Stored::from_row(row, &mut schedules)?;
         let check = LiveCheck {
             public_id: stored.public_id,
-            rules: stored.rules,
+            rules: Rules {
+                windows: plan.of(stored.org_id, stored.project_id, stored.id),
+                ..stored.rules
+            },
             state: stored.state,
         };
         Ok((stored.row, check))
@@ -265,10 +303,46 @@ pub fn list(
          WHERE check_.org_id = ?1 AND deleted_at IS NULL AND {condition}
          ORDER BY project.name, check_.name, check_.slug"
     ))?;
+    let mut schedules = Schedules::default();
     let rows = statement.query_map(params![org_id, id], |row| {
-        Ok(Stored::from_row(row)?.on_the_wire(public_url, now))
+        Ok(Stored::from_row(row, &mut schedules)?.on_the_wire(public_url, now))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The project of the organization's check with this id.
+///
+/// # Errors
+/// As SQLite says.
+pub fn project_of(
+    connection: &Connection,
+    org_id: Uuid,
+    id: Uuid,
+) -> Result<Option<Uuid>, StoreError> {
+    let project = connection
+        .prepare_cached(
+            "SELECT project_id FROM check_ WHERE org_id = ? AND id = ? AND deleted_at IS NULL",
+        )?
+        .query_row([org_id, id], |row| row.get(0))
+        .optional()?;
+    Ok(project)
+}
+
+/// The period of the organization's check, seconds, which is also kept while its schedule is a
+/// cron expression; none where it never had any.
+///
+/// # Errors
+/// As SQLite says.
+pub fn kept_period(
+    connection: &Connection,
+    org_id: Uuid,
+    id: Uuid,
+) -> Result<Option<u64>, StoreError> {
+    let period: Option<i64> = connection
+        .prepare_cached("SELECT period_seconds FROM check_ WHERE org_id = ? AND id = ?")?
+        .query_row([org_id, id], |row| row.get(0))
+        .optional()?;
+    Ok(period.map(unsigned).filter(|period| *period > 0))
 }
 
 /// The row of the organization's check with this id.
@@ -289,15 +363,19 @@ const COLUMNS: &str = "check_.row, check_.id, check_.public_id, check_.project_i
     check_.name, check_.slug, check_.description, check_.tags, period_seconds, grace_seconds,
     max_runtime_seconds, miss_threshold, fail_threshold, check_.created_at, check_.updated_at,
     status, status_since, expected_at, failures, alerted, runs, ended_runs, last_ping_at,
-    last_end_at, last_start_at, last_duration_ms";
+    last_end_at, last_start_at, last_duration_ms, resumed_at, held, cron_expression,
+    check_.timezone, organization.timezone, check_.org_id";
 
-const FROM: &str = "FROM check_ JOIN project ON project.id = check_.project_id";
+const FROM: &str = "FROM check_
+    JOIN project ON project.id = check_.project_id
+    JOIN organization ON organization.id = check_.org_id";
 
 /// A row of [`COLUMNS`].
 struct Stored {
     row: i64,
     id: Uuid,
     public_id: Uuid,
+    org_id: Uuid,
     project_id: Uuid,
     project_name: String,
     name: String,
@@ -306,22 +384,37 @@ struct Stored {
     tags: Vec<String>,
     created_at: i64,
     updated_at: i64,
+    cron: Option<String>,
+    timezone: Option<String>,
     rules: Rules,
     state: State,
 }
 
 impl Stored {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn from_row(row: &Row<'_>, schedules: &mut Schedules) -> rusqlite::Result<Self> {
         let status = |column| -> rusqlite::Result<Option<Status>> {
             Ok(row
                 .get::<_, Option<String>>(column)?
                 .and_then(|name| Status::from_name(&name)))
         };
         let runs: Vec<Run> = from_json(row, 21)?;
+        let held: Option<Held> = match row.get_ref(28)? {
+            ValueRef::Null => None,
+            _ => Some(from_json(row, 28)?),
+        };
+        let cron: Option<String> = row.get(29)?;
+        let timezone: Option<String> = row.get(30)?;
+        let org_zone = row.get_ref(31)?.as_str()?;
+        let schedule = schedules
+            .get(row.get(9)?, cron.as_deref(), timezone.as_deref(), org_zone)
+            .map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(29, Type::Text, error.into())
+            })?;
         Ok(Self {
             row: row.get(0)?,
             id: row.get(1)?,
             public_id: row.get(2)?,
+            org_id: row.get(32)?,
             project_id: row.get(3)?,
             project_name: row.get(4)?,
             name: row.get(5)?,
@@ -330,8 +423,10 @@ impl Stored {
             tags: from_json(row, 8)?,
             created_at: row.get(14)?,
             updated_at: row.get(15)?,
+            cron,
+            timezone,
             rules: rules(
-                row.get(9)?,
+                schedule,
                 row.get(10)?,
                 row.get(11)?,
                 row.get(12)?,
@@ -349,6 +444,8 @@ impl Stored {
                 last_end: row.get(24)?,
                 last_start: row.get(25)?,
                 last_duration: row.get(26)?,
+                resumed: row.get(27)?,
+                held,
             },
         })
     }
@@ -356,6 +453,10 @@ impl Stored {
     fn on_the_wire(self, public_url: &str, now: Millis) -> Check {
         let Self { rules, state, .. } = self;
         let seconds = |millis: Millis| unsigned(millis / 1000);
+        let (schedule_type, period_seconds) = match rules.schedule {
+            Schedule::Period(period) => (ScheduleType::Simple, Some(seconds(period))),
+            Schedule::Cron(_) => (ScheduleType::Cron, None),
+        };
         let misses = state.misses(&rules, now);
         Check {
             id: self.id,
@@ -366,10 +467,10 @@ impl Stored {
             slug: self.slug,
             description: self.description,
             tags: self.tags,
-            schedule_type: ScheduleType::Simple,
-            period_seconds: Some(seconds(rules.period)),
-            cron_expression: None,
-            timezone: None,
+            schedule_type,
+            period_seconds,
+            cron_expression: self.cron,
+            timezone: self.timezone,
             missing_after_seconds: seconds(rules.grace),
             grace_seconds: seconds(rules.grace),
             max_runtime_seconds: rules.max_runtime.map(seconds),
@@ -401,6 +502,6 @@ fn to_json<T: serde::Serialize>(value: &T) -> String {
 
 fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
     })
 }

@@ -8,9 +8,11 @@ pub mod accounts;
 pub mod channels;
 pub mod checks;
 mod live;
+pub mod maintenance;
 pub mod outbox;
 pub mod pings;
 pub mod projects;
+mod schedules;
 mod schema;
 mod writer;
 

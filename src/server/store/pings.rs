@@ -152,6 +152,21 @@ pub fn body(
     Ok(body)
 }
 
+/// The output of the last run of this check that failed, where it had any.
+pub(super) fn last_failure_output(
+    connection: &Connection,
+    check_row: i64,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let output = connection
+        .prepare_cached(
+            "SELECT body FROM ping WHERE check_row = ? AND kind = 'fail'
+             ORDER BY created_at DESC, row DESC LIMIT 1",
+        )?
+        .query_row([check_row], |row| row.get(0))
+        .optional()?;
+    Ok(output.flatten())
+}
+
 fn record(row: &Row<'_>) -> rusqlite::Result<PingRecord> {
     let optional = |column| -> rusqlite::Result<Option<u64>> {
         Ok(row.get::<_, Option<i64>>(column)?.map(unsigned))

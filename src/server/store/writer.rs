@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::super::bell::Bell;
 use super::super::clock;
-use super::super::engine::{self, Effect, Event, Millis, Rules};
+use super::super::engine::{self, Effect, Event, Millis, Reason, Rules, Windows};
 use super::live::{Live, LiveCheck, Published};
-use super::{PublicIds, StoreError, checks, outbox};
+use super::{PublicIds, StoreError, checks, outbox, pings};
 
 /// How many jobs may wait before those who bring more have to.
 const QUEUE: usize = 4096;
@@ -64,7 +64,7 @@ impl Writer {
         alerted: Bell,
     ) -> Result<Self, StoreError> {
         let mut live = Live::default();
-        for (row, check) in checks::load_live(&connection)? {
+        for (row, check) in checks::load_live(&connection, clock::now())? {
             live.set(row, check);
         }
         live.end_job(true);
@@ -161,7 +161,15 @@ impl Desk<'_> {
         let mut finished = None;
         for effect in &effects {
             match effect {
-                Effect::Alert { reason, at } => {
+                Effect::Alert { reason, at, held } => {
+                    // The run that failed came with another ping than the one of now.
+                    let earlier = match reason {
+                        Reason::Failed { .. } if *held => {
+                            pings::last_failure_output(self.connection, row)?
+                        }
+                        _ => None,
+                    };
+                    let output = if *held { earlier.as_deref() } else { output };
                     *self.alerts |=
                         outbox::add(self.connection, self.public_url, row, reason, *at, output)?;
                 }
@@ -189,16 +197,37 @@ impl Desk<'_> {
         self.live.remove(row);
     }
 
-    /// Gives the check in `row` other rules; the time until now is judged by those of before.
+    /// Gives the check in `row` other rules, but its maintenance windows; the time until now is
+    /// judged by those of before.
     pub(super) fn change_rules(&mut self, row: i64, rules: Rules) -> Result<(), StoreError> {
+        self.rule_otherwise(row, &Event::RulesChanged, |old| Rules {
+            windows: old.windows.clone(),
+            ..rules
+        })
+    }
+
+    /// Gives the check in `row` other maintenance windows, as [`Desk::change_rules`] does rules.
+    pub(super) fn change_windows(&mut self, row: i64, windows: Windows) -> Result<(), StoreError> {
+        self.rule_otherwise(row, &Event::WindowsChanged, |old| Rules {
+            windows,
+            ..old.clone()
+        })
+    }
+
+    fn rule_otherwise(
+        &mut self,
+        row: i64,
+        event: &Event,
+        change: impl FnOnce(&Rules) -> Rules,
+    ) -> Result<(), StoreError> {
         self.apply(row, &Event::TimePassed, None)?;
         let check = self.live.get(row).ok_or(StoreError::Gone)?;
         let check = LiveCheck {
-            rules,
+            rules: change(&check.rules),
             ..check.clone()
         };
         self.live.set(row, check);
-        self.apply(row, &Event::RulesChanged, None)?;
+        self.apply(row, event, None)?;
         Ok(())
     }
 }

@@ -1,0 +1,324 @@
+//! One turn: a state on its way from before an event to after it.
+
+use super::deadline;
+use super::{Effect, Held, Millis, Reason, Rules, Run, Signal, State};
+use crate::wire::{Kind, Status};
+
+/// How many runs of one check may be open; beyond it the oldest is forgotten.
+const OPEN_RUNS_MAX: usize = 100;
+
+/// How many ended runs are remembered, so that a start that arrives after its own end does
+/// not open the run again.
+const ENDED_RUNS_MAX: usize = 16;
+
+/// A state on its way from before an event to after it.
+pub(super) struct Turn<'a> {
+    rules: &'a Rules,
+    state: State,
+    effects: Vec<Effect>,
+    /// Nothing that is found out from here on was known before this.
+    known: Millis,
+}
+
+impl<'a> Turn<'a> {
+    pub fn new(rules: &'a Rules, state: &State) -> Self {
+        Self {
+            rules,
+            state: state.clone(),
+            effects: Vec::new(),
+            known: Millis::MIN,
+        }
+    }
+
+    /// What follows from here on comes to be known at `now`, whenever it happened.
+    pub fn learn(&mut self, now: Millis) {
+        self.known = now;
+    }
+
+    /// What became of the state, and what follows.
+    pub fn finish(self) -> (State, Vec<Effect>) {
+        (self.state, self.effects)
+    }
+
+    fn become_status(&mut self, to: Status, at: Millis) {
+        let from = self.state.status;
+        if from != to {
+            // A ping that was reported late changes what is, not what was.
+            let at = at.max(self.state.since);
+            self.state.status = to;
+            self.state.since = at;
+            self.effects.push(Effect::Changed { from, to, at });
+        }
+    }
+
+    /// The trouble is told as `becomes` from now on, since `at`. What comes to be known in a
+    /// maintenance window is held.
+    fn alert(&mut self, becomes: Option<Status>, reason: Reason, at: Millis) {
+        let known = at.max(self.known);
+        let told = std::mem::replace(&mut self.state.alerted, becomes);
+        match &mut self.state.held {
+            Some(held) => held.reason = reason,
+            None if self.rules.windows.cover(known) => {
+                self.state.held = Some(Held {
+                    reason,
+                    told,
+                    since: known,
+                });
+            }
+            None => self.effects.push(Effect::Alert {
+                reason,
+                at,
+                held: false,
+            }),
+        }
+    }
+
+    /// The window is over: tells what is not as people know it. Trouble that came and went in
+    /// the window is told to nobody, and so is its end.
+    fn release(&mut self, at: Millis) {
+        if let Some(held) = self.state.held.take()
+            && held.told != self.state.alerted
+        {
+            self.effects.push(Effect::Alert {
+                reason: held.reason,
+                at,
+                held: true,
+            });
+        }
+    }
+
+    pub fn apply(&mut self, signal: &Signal, now: Millis) {
+        if signal.kind == Kind::Log {
+            return;
+        }
+        let state = &mut self.state;
+        state.last_ping = state.last_ping.max(Some(signal.at));
+        if state.status == Status::Paused || state.resumed > Some(signal.at) {
+            // It happened while nothing was expected: kept in the history, and nothing follows.
+            if signal.kind == Kind::Start {
+                state.last_start = state.last_start.max(Some(signal.at));
+            } else {
+                state.last_end = state.last_end.max(Some(signal.at));
+            }
+            return;
+        }
+        match signal.kind {
+            Kind::Start => self.start(signal),
+            Kind::Success | Kind::Fail => self.end(signal, now),
+            Kind::Log => {}
+        }
+    }
+
+    fn start(&mut self, signal: &Signal) {
+        let state = &mut self.state;
+        state.last_start = state.last_start.max(Some(signal.at));
+        if let Some(id) = &signal.run_id
+            && (state.ended.contains(id)
+                || state.runs.iter().any(|run| run.id.as_ref() == Some(id)))
+        {
+            return;
+        }
+        // A start that was delayed for so long that a newer end is known says nothing about
+        // now; without an id its own end may have been that one.
+        if signal.run_id.is_none() && state.last_end > Some(signal.at) {
+            return;
+        }
+        if state.runs.len() == OPEN_RUNS_MAX {
+            state.runs.remove(0);
+        }
+        state.runs.push(Run {
+            id: signal.run_id.clone(),
+            started: signal.at,
+            overdue: false,
+        });
+        state.runs.sort_by_key(|run| run.started);
+        if state.status == Status::Late {
+            self.become_status(Status::Up, signal.at);
+        }
+    }
+
+    fn end(&mut self, signal: &Signal, now: Millis) {
+        let started = self.close_run(signal).map(|run| run.started);
+        // The age of a ping leaves out its way here. The start of a short job, which had to
+        // connect first, may so seem to be later than its end by some milliseconds.
+        let at = signal.at.max(started.unwrap_or(signal.at));
+        let duration = signal.duration.or(started.map(|started| at - started));
+        self.effects
+            .extend(duration.map(|after| Effect::Finished { at, after }));
+        let state = &mut self.state;
+        // An end that is older than one already known belongs into the history only.
+        if state.last_end > Some(at) {
+            return;
+        }
+        state.last_end = Some(at);
+        state.last_duration = duration;
+        if signal.kind == Kind::Fail {
+            self.fail(signal.exit_code, at);
+        } else {
+            self.succeed(at, now);
+        }
+    }
+
+    fn close_run(&mut self, signal: &Signal) -> Option<Run> {
+        let state = &mut self.state;
+        if let Some(id) = &signal.run_id {
+            if state.ended.len() == ENDED_RUNS_MAX {
+                state.ended.remove(0);
+            }
+            state.ended.push(id.clone());
+        }
+        let open = state.runs.iter().rposition(|run| {
+            // An id is enough; without one, the start must at least have been before.
+            run.id == signal.run_id && (run.id.is_some() || run.started <= signal.at)
+        })?;
+        Some(state.runs.remove(open))
+    }
+
+    fn succeed(&mut self, at: Millis, now: Millis) {
+        let expected = self.rules.next_after(at);
+        let state = &mut self.state;
+        state.expected = Some(expected);
+        // A success from so long ago that the one after it is missing too: still down, and
+        // nobody is told of a recovery that is none.
+        if state.status == Status::Down && self.rules.misses(expected, now) > 0 {
+            return;
+        }
+        state.failures = 0;
+        // Runs whose end never came have been told of; the check is well without them.
+        state.runs.retain(|run| !run.overdue);
+        self.recover(at, now);
+    }
+
+    /// It is up since `at`; told where its trouble was.
+    fn recover(&mut self, at: Millis, now: Millis) {
+        let state = &mut self.state;
+        let trouble_since = state.since;
+        self.become_status(Status::Up, at);
+        if self.state.alerted.is_some() {
+            let reason = if at < trouble_since {
+                Reason::ReportedLate {
+                    succeeded: at,
+                    by: now - at,
+                }
+            } else {
+                Reason::Recovered {
+                    down_for: at - trouble_since,
+                }
+            };
+            self.alert(None, reason, at.max(trouble_since));
+        }
+    }
+
+    fn fail(&mut self, exit_code: Option<u8>, at: Millis) {
+        let state = &mut self.state;
+        state.failures = state.failures.saturating_add(1);
+        state.expected = Some(self.rules.next_after(at));
+        let count = state.failures;
+        self.become_status(Status::Down, at);
+        if count >= self.rules.fail_threshold {
+            self.alert_down(Reason::Failed { exit_code, count }, at);
+        }
+    }
+
+    /// Alerts that the check is down, unless that was already told.
+    fn alert_down(&mut self, reason: Reason, at: Millis) {
+        if self.state.alerted != Some(Status::Down) {
+            self.alert(Some(Status::Down), reason, at);
+        }
+    }
+
+    /// Nothing is expected and nothing alerts from now on; what was wrong is not told as mended.
+    pub fn pause(&mut self, now: Millis) {
+        self.advance(now);
+        self.become_status(Status::Paused, now);
+        let state = &mut self.state;
+        state.expected = None;
+        state.alerted = None;
+        state.held = None;
+        state.failures = 0;
+        state.runs.clear();
+    }
+
+    /// Starts afresh from now.
+    pub fn resume(&mut self, now: Millis) {
+        if self.state.status != Status::Paused {
+            return;
+        }
+        self.state.resumed = Some(now);
+        if self.state.last_end.is_some() {
+            self.become_status(Status::Up, now);
+            self.state.expected = Some(self.rules.next_after(now));
+        } else {
+            self.become_status(Status::New, now);
+        }
+    }
+
+    /// What is expected follows from the last end, or the resumption, and the rules of now. Silence that is none
+    /// by these is over; a failure stays one. The time before has been judged by the rules of
+    /// before: whoever changes them tells first that time has passed.
+    pub fn change_rules(&mut self, now: Millis) {
+        let rules = self.rules;
+        let state = &mut self.state;
+        let Some(last) = state.basis().filter(|_| state.expected.is_some()) else {
+            return;
+        };
+        let expected = rules.next_after(last);
+        state.expected = Some(expected);
+        let is_over = match state.status {
+            Status::Late => now < expected,
+            Status::Down => {
+                state.failures == 0 && state.runs.is_empty() && rules.misses(expected, now) == 0
+            }
+            _ => false,
+        };
+        if is_over {
+            self.recover(now, now);
+        }
+    }
+
+    /// From now on an alert is held for as long as the windows of now say. The time before has
+    /// been judged by those of before: whoever changes them tells first that time has passed.
+    pub fn change_windows(&mut self, now: Millis) {
+        if let Some(held) = &mut self.state.held {
+            held.since = now;
+        }
+    }
+
+    /// Carries out, in order, what time alone does up to and including `now`.
+    pub fn advance(&mut self, now: Millis) {
+        while let Some((at, due)) = deadline::next(self.rules, &self.state) {
+            if at > now {
+                break;
+            }
+            match due {
+                deadline::Due::Late => self.become_status(Status::Late, at),
+                deadline::Due::Missed { expected } => {
+                    self.become_status(Status::Down, at);
+                    let count = self.rules.misses(expected, at);
+                    if count >= self.rules.miss_threshold {
+                        self.alert_down(Reason::Missed { expected, count }, at);
+                    }
+                }
+                deadline::Due::RunLimit { index } => self.run_overdue(index, at),
+                deadline::Due::Release => self.release(at),
+            }
+        }
+    }
+
+    fn run_overdue(&mut self, index: usize, at: Millis) {
+        let Some(run) = self.state.runs.get_mut(index) else {
+            return;
+        };
+        run.overdue = true;
+        let started = run.started;
+        if self.rules.max_runtime.is_none() {
+            self.become_status(Status::Down, at);
+            self.alert_down(Reason::NeverFinished { started }, at);
+        } else if self.state.status != Status::Down && self.state.alerted.is_none() {
+            // Down is worse, and whoever was told of one overrunning run is not told of each.
+            self.become_status(Status::Overrunning, at);
+            let reason = Reason::Overrunning { started };
+            self.alert(Some(Status::Overrunning), reason, at);
+        }
+    }
+}
