@@ -10,6 +10,7 @@ pub mod schedule;
 pub mod secret;
 #[cfg(feature = "server")]
 pub mod server;
+mod suggest;
 pub mod sys;
 pub mod wire;
 

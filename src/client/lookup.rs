@@ -8,7 +8,7 @@ use super::delivery::not_a_slug;
 use super::error::{Error, Kind};
 use super::render::clean;
 use super::settings::{Selection, same_name};
-use super::suggest::nearest;
+use crate::suggest::nearest;
 use crate::wire::check::is_slug;
 use crate::wire::{Check, Project};
 

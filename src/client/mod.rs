@@ -17,7 +17,6 @@ mod lookup;
 pub mod monitor;
 pub mod render;
 pub mod settings;
-mod suggest;
 pub mod talk;
 
 use std::ffi::OsString;

@@ -8,5 +8,6 @@ mod clock;
 pub mod engine;
 pub mod http;
 pub mod program;
+mod rate;
 mod scheduler;
 pub mod store;

@@ -14,7 +14,7 @@ use super::alerts::dispatch::Dispatcher;
 use super::api::App;
 use super::args::{self, Exit, Init, Mode, Serve};
 use super::bell::Bell;
-use super::http::{Limits, Listener};
+use super::http::Listener;
 use super::store::Store;
 use super::store::accounts::{self, Created, FirstOrganization};
 use crate::VERSION;
@@ -158,7 +158,7 @@ fn serve(options: &Serve) -> Result<(), String> {
         notifier,
         public_url,
     };
-    let listener = Listener::start(listener, Limits::default(), Arc::new(app))
+    let listener = Listener::start(listener, super::http::Setup::default(), Arc::new(app))
         .map_err(|e| format!("can't start serving: {e}"))?;
     print(&format!(
         "pakyas-server {VERSION} is listening on http://{address}\n"

@@ -8,8 +8,8 @@ use std::ffi::OsString;
 
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 
-use super::super::suggest::nearest;
 use crate::client::error::{Error, Kind};
+use crate::suggest::nearest;
 
 /// What the arguments turned out to be.
 #[derive(Debug, PartialEq, Eq)]
