@@ -2,7 +2,10 @@
 //! together. The flags of serving are here, what they mean is in `serve`; each command has a
 //! file of its own.
 
+mod backup;
 mod init;
+mod look;
+mod prepare;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -13,6 +16,7 @@ use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
 
+pub use backup::Backup;
 pub use init::Init;
 pub use serve::Serve;
 
@@ -21,8 +25,8 @@ pub use serve::Serve;
 #[argh(
     help_triggers("-h", "--help"),
     example = "Take pings on this machine only:\n    {command_name}",
-    example = "Serve behind a proxy that has the certificate:\n    {command_name} --listen 127.0.0.1:8080 --public-url https://pakyas.example.com",
-    note = "Each option may be given in the environment: PAKYAS_SERVER_LISTEN,\n  PAKYAS_SERVER_DATA_DIR, PAKYAS_SERVER_PUBLIC_URL. A flag is stronger.",
+    example = "Serve behind a proxy that has the certificate:\n    {command_name} --trusted-proxy 127.0.0.1 --public-url https://pakyas.example.com",
+    note = "Each option may be given in the environment: PAKYAS_SERVER_LISTEN for --listen,\n  and so on. A flag is stronger. PAKYAS_SERVER_TRUSTED_PROXY takes several, with\n  commas between them.",
     note = "The first start creates an organization, a project and an API key, and\n  prints how to log in with it."
 )]
 pub struct Args {
@@ -38,6 +42,26 @@ pub struct Args {
     #[argh(option, arg_name = "url")]
     public_url: Option<String>,
 
+    /// PEM file with the certificate chain; the server speaks HTTPS then
+    #[argh(option, arg_name = "file")]
+    tls_cert: Option<PathBuf>,
+
+    /// PEM file with the certificate's private key
+    #[argh(option, arg_name = "file")]
+    tls_key: Option<PathBuf>,
+
+    /// network whose X-Forwarded-For is believed, like 10.0.0.0/8; may be given several times
+    #[argh(option, arg_name = "cidr")]
+    trusted_proxy: Vec<String>,
+
+    /// write a JSON line about each request to this file, - is stdout
+    #[argh(option, arg_name = "file")]
+    access_log: Option<PathBuf>,
+
+    /// requests a minute to the management API for each organization (default 1000)
+    #[argh(option, arg_name = "n")]
+    api_limit: Option<String>,
+
     /// print the version and end
     #[argh(switch)]
     pub version: bool,
@@ -50,6 +74,9 @@ pub struct Args {
 #[argh(subcommand)]
 enum Command {
     Init(init::InitArgs),
+    Backup(backup::BackupArgs),
+    CheckConfig(look::CheckConfigArgs),
+    Healthcheck(look::HealthcheckArgs),
 }
 
 /// What to do.
@@ -61,6 +88,12 @@ pub enum Mode {
     Serve(Serve),
     /// Create the first organization.
     Init(Init),
+    /// Copy everything into a file.
+    Backup(Backup),
+    /// Say what serving would refuse.
+    CheckConfig(Serve),
+    /// Ask whether the server is well.
+    Healthcheck(Serve),
 }
 
 /// What the command line asks for that is not [`Mode`]: text to print.
@@ -77,20 +110,8 @@ pub enum Exit {
 /// # Errors
 /// [`Exit`] with the text to print.
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Mode, Exit> {
-    let mut split = Vec::new();
-    for argument in arguments {
-        let argument = argument
-            .into_string()
-            .map_err(|bad| Exit::Usage(format!("'{}' is not UTF-8", bad.to_string_lossy())))?;
-        // argh knows `--name value` only.
-        match argument.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => {
-                split.extend([name.to_owned(), value.to_owned()]);
-            }
-            _ => split.push(argument),
-        }
-    }
-    let words: Vec<&str> = split.iter().map(String::as_str).collect();
+    let words = prepare::prepare(arguments, &Args::get_args_info()).map_err(Exit::Usage)?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let args = Args::from_args(&["pakyas-server"], &words).map_err(|exit| match exit.status {
         Ok(()) => Exit::Help(exit.output),
         Err(()) => Exit::Usage(exit.output.trim_end().to_owned()),
@@ -104,6 +125,9 @@ fn settle(args: Args) -> Result<Mode, String> {
     }
     match args.command {
         Some(Command::Init(init)) => init::settle(init, args.data_dir).map(Mode::Init),
-        None => serve::settle(args).map(Mode::Serve),
+        Some(Command::Backup(backup)) => backup::settle(backup, args.data_dir).map(Mode::Backup),
+        Some(Command::CheckConfig(_)) => serve::settle(&args).map(Mode::CheckConfig),
+        Some(Command::Healthcheck(_)) => serve::settle(&args).map(Mode::Healthcheck),
+        None => serve::settle(&args).map(Mode::Serve),
     }
 }

@@ -16,6 +16,8 @@ mod socket;
 mod terminal;
 
 pub use child::{Inherited, Reaped, Status, reap};
+#[cfg(feature = "server")]
+pub use clock::since_start_of_clock;
 pub use clock::{boot_id, since_boot};
 #[cfg(feature = "server")]
 pub use epoll::Epoll;

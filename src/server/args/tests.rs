@@ -15,6 +15,10 @@ fn flags_are_read_with_a_space_and_with_an_equals_sign() {
         listen: SocketAddr::from(([127, 0, 0, 1], 9)),
         data_dir: PathBuf::from("/d"),
         public_url: Some("https://p.example".to_owned()),
+        tls: None,
+        proxies: Vec::new(),
+        access_log: None,
+        api_limit: 1000,
     });
     for line in [
         &[

@@ -108,6 +108,25 @@ impl Default for Limits {
     }
 }
 
+/// Descriptors that are kept for other things than connections: the database, logs, deliveries.
+const OTHER_DESCRIPTORS: u64 = 64;
+
+/// The most connections, where descriptors allow for more: each takes some kilobytes.
+const MOST_CONNECTIONS: usize = 16 * 1024;
+
+impl Limits {
+    /// As many connections as a process with so many descriptors can have.
+    pub fn within(descriptors: u64) -> Self {
+        let connections = descriptors.saturating_sub(OTHER_DESCRIPTORS).max(16);
+        Self {
+            connections: usize::try_from(connections)
+                .unwrap_or(MOST_CONNECTIONS)
+                .min(MOST_CONNECTIONS),
+            ..Self::default()
+        }
+    }
+}
+
 /// How the body of a request is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyRule {
