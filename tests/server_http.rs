@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use pakyas::server::http::{BodyRule, Handler, Limits, Listener, Request, Response};
+use pakyas::server::http::{BodyRule, Handler, Limits, Listener, Request, Response, Setup};
 use ureq::http::{Method, StatusCode};
 
 /// Answers with the method, the path and the body that it got.
@@ -46,6 +46,7 @@ impl Trial {
     fn with(change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits {
             connections: 8,
+            threads: 8,
             head_bytes: 1000,
             head_time: Duration::from_millis(300),
             body_time: Duration::from_millis(300),
@@ -54,6 +55,10 @@ impl Trial {
             write_time: Duration::from_secs(2),
         };
         change(&mut limits);
+        let setup = Setup {
+            limits,
+            ..Setup::default()
+        };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let echo = Arc::new(Echo::default());
@@ -61,7 +66,7 @@ impl Trial {
         Self {
             address,
             echo,
-            _listener: Listener::start(listener, limits, handler).unwrap(),
+            _listener: Listener::start(listener, setup, handler).unwrap(),
         }
     }
 

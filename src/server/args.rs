@@ -1,23 +1,32 @@
 //! The command line of pakyas-server as typed, and what flags, environment and defaults say
-//! together.
+//! together. The flags of serving are here, what they mean is in `serve`; each command has a
+//! file of its own.
 
-use std::env;
+mod backup;
+mod init;
+mod look;
+mod prepare;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod values;
+
 use std::ffi::OsString;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
-/// Where the server listens unless told otherwise.
-const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+pub use backup::Backup;
+pub use init::Init;
+pub use serve::Serve;
 
 /// The self-hosted Pakyas Cloud: takes pings, notices silence, sends alerts.
-#[derive(FromArgs, Debug)]
+#[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(
     help_triggers("-h", "--help"),
     example = "Take pings on this machine only:\n    {command_name}",
-    example = "Serve behind a proxy that has the certificate:\n    {command_name} --listen 127.0.0.1:8080 --public-url https://pakyas.example.com",
-    note = "Each option may be given in the environment: PAKYAS_SERVER_LISTEN,\n  PAKYAS_SERVER_DATA_DIR, PAKYAS_SERVER_PUBLIC_URL. A flag is stronger.",
+    example = "Serve behind a proxy that has the certificate:\n    {command_name} --trusted-proxy 127.0.0.1 --public-url https://pakyas.example.com",
+    note = "Each option may be given in the environment: PAKYAS_SERVER_LISTEN for --listen,\n  and so on. A flag is stronger. PAKYAS_SERVER_TRUSTED_PROXY takes several, with\n  commas between them.",
     note = "The first start creates an organization, a project and an API key, and\n  prints how to log in with it."
 )]
 pub struct Args {
@@ -33,6 +42,26 @@ pub struct Args {
     #[argh(option, arg_name = "url")]
     public_url: Option<String>,
 
+    /// PEM file with the certificate chain; the server speaks HTTPS then
+    #[argh(option, arg_name = "file")]
+    tls_cert: Option<PathBuf>,
+
+    /// PEM file with the certificate's private key
+    #[argh(option, arg_name = "file")]
+    tls_key: Option<PathBuf>,
+
+    /// network whose X-Forwarded-For is believed, like 10.0.0.0/8; may be given several times
+    #[argh(option, arg_name = "cidr")]
+    trusted_proxy: Vec<String>,
+
+    /// write a JSON line about each request to this file, - is stdout
+    #[argh(option, arg_name = "file")]
+    access_log: Option<PathBuf>,
+
+    /// requests a minute to the management API for each organization (default 1000)
+    #[argh(option, arg_name = "n")]
+    api_limit: Option<String>,
+
     /// print the version and end
     #[argh(switch)]
     pub version: bool,
@@ -41,45 +70,13 @@ pub struct Args {
     command: Option<Command>,
 }
 
-#[derive(FromArgs, Debug)]
+#[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(subcommand)]
 enum Command {
-    Init(InitArgs),
-}
-
-/// Create the first organization with a project and an API key, and print their ids and the key.
-#[derive(FromArgs, Debug)]
-#[argh(
-    subcommand,
-    name = "init",
-    help_triggers("-h", "--help"),
-    example = "{command_name} --org 'My Company' --project Production --email me@example.com",
-    example = "{command_name} --org Acme --project Production --email me@example.com --password-file /run/secrets/password --format json"
-)]
-struct InitArgs {
-    /// the organization's name
-    #[argh(option, arg_name = "name")]
-    org: String,
-
-    /// the first project's name
-    #[argh(option, arg_name = "name")]
-    project: String,
-
-    /// the owner's email address
-    #[argh(option, arg_name = "address")]
-    email: String,
-
-    /// a file that holds the owner's password
-    #[argh(option, arg_name = "file")]
-    password_file: Option<String>,
-
-    /// where everything is kept, as without a command
-    #[argh(option, arg_name = "dir")]
-    data_dir: Option<PathBuf>,
-
-    /// text or json
-    #[argh(option, arg_name = "format", default = "String::from(\"text\")")]
-    format: String,
+    Init(init::InitArgs),
+    Backup(backup::BackupArgs),
+    CheckConfig(look::CheckConfigArgs),
+    Healthcheck(look::HealthcheckArgs),
 }
 
 /// What to do.
@@ -91,35 +88,12 @@ pub enum Mode {
     Serve(Serve),
     /// Create the first organization.
     Init(Init),
-}
-
-/// Settled values for serving.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Serve {
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// Where everything is kept.
-    pub data_dir: PathBuf,
-    /// Where clients reach the server, without a slash at its end; where not said, it comes
-    /// from the address listened on.
-    pub public_url: Option<String>,
-}
-
-/// Settled values for `init`.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Init {
-    /// Where everything is kept.
-    pub data_dir: PathBuf,
-    /// The organization's name.
-    pub org: String,
-    /// The project's name.
-    pub project: String,
-    /// The owner's address.
-    pub email: String,
-    /// Where the password is.
-    pub password_file: Option<String>,
-    /// Whether to print JSON.
-    pub json: bool,
+    /// Copy everything into a file.
+    Backup(Backup),
+    /// Say what serving would refuse.
+    CheckConfig(Serve),
+    /// Ask whether the server is well.
+    Healthcheck(Serve),
 }
 
 /// What the command line asks for that is not [`Mode`]: text to print.
@@ -136,20 +110,8 @@ pub enum Exit {
 /// # Errors
 /// [`Exit`] with the text to print.
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Mode, Exit> {
-    let mut split = Vec::new();
-    for argument in arguments {
-        let argument = argument
-            .into_string()
-            .map_err(|bad| Exit::Usage(format!("'{}' is not UTF-8", bad.to_string_lossy())))?;
-        // argh knows `--name value` only.
-        match argument.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => {
-                split.extend([name.to_owned(), value.to_owned()]);
-            }
-            _ => split.push(argument),
-        }
-    }
-    let words: Vec<&str> = split.iter().map(String::as_str).collect();
+    let words = prepare::prepare(arguments, &Args::get_args_info()).map_err(Exit::Usage)?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let args = Args::from_args(&["pakyas-server"], &words).map_err(|exit| match exit.status {
         Ok(()) => Exit::Help(exit.output),
         Err(()) => Exit::Usage(exit.output.trim_end().to_owned()),
@@ -161,186 +123,11 @@ fn settle(args: Args) -> Result<Mode, String> {
     if args.version {
         return Ok(Mode::Version);
     }
-    let data_dir = |flag: Option<PathBuf>| {
-        // An unset variable in a unit file must not begin an empty server somewhere.
-        if flag
-            .as_ref()
-            .is_some_and(|path| path.as_os_str().is_empty())
-        {
-            return Err("--data-dir is empty; name a directory".to_owned());
-        }
-        flag.or_else(|| setting("PAKYAS_SERVER_DATA_DIR").map(PathBuf::from))
-            .map_or_else(default_data_dir, Ok)
-    };
     match args.command {
-        Some(Command::Init(init)) => Ok(Mode::Init(Init {
-            data_dir: data_dir(init.data_dir.or(args.data_dir))?,
-            org: name("--org", &init.org)?,
-            project: name("--project", &init.project)?,
-            email: email(&init.email)?,
-            password_file: init.password_file,
-            json: match init.format.as_str() {
-                "text" => false,
-                "json" => true,
-                other => return Err(format!("--format is text or json, not '{other}'")),
-            },
-        })),
-        None => Ok(Mode::Serve(Serve {
-            listen: address(
-                &args
-                    .listen
-                    .or_else(|| setting("PAKYAS_SERVER_LISTEN"))
-                    .unwrap_or_else(|| DEFAULT_LISTEN.to_owned()),
-            )?,
-            data_dir: data_dir(args.data_dir)?,
-            public_url: args
-                .public_url
-                .or_else(|| setting("PAKYAS_SERVER_PUBLIC_URL"))
-                .map(|url| public_url(&url))
-                .transpose()?,
-        })),
-    }
-}
-
-/// An environment variable; an empty one is as good as none.
-fn setting(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn default_data_dir() -> Result<PathBuf, String> {
-    if crate::sys::is_root() {
-        return Ok(PathBuf::from("/var/lib/pakyas"));
-    }
-    let absolute = |name| {
-        setting(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    absolute("XDG_DATA_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
-        .map(|base| base.join("pakyas"))
-        .ok_or_else(|| "there is no home directory to keep data in; give --data-dir".to_owned())
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.to_socket_addrs()
-        .ok()
-        .and_then(|mut addresses| addresses.next())
-        .ok_or_else(|| {
-            format!(
-                "'{text}' is no address to listen on; write it like 127.0.0.1:8080 or [::]:8080"
-            )
-        })
-}
-
-fn public_url(text: &str) -> Result<String, String> {
-    let url = text.trim_end_matches('/');
-    let host = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"));
-    match host {
-        Some(host) if !host.is_empty() && !host.contains([' ', '?', '#']) => Ok(url.to_owned()),
-        _ => Err(format!(
-            "'{text}' is no URL for clients; write it like https://pakyas.example.com"
-        )),
-    }
-}
-
-fn name(flag: &str, text: &str) -> Result<String, String> {
-    let text = text.trim();
-    match text.chars().count() {
-        1..=100 if !text.chars().any(char::is_control) => Ok(text.to_owned()),
-        _ => Err(format!("{flag} must be a name of 1 to 100 characters")),
-    }
-}
-
-fn email(text: &str) -> Result<String, String> {
-    match text.split_once('@') {
-        Some((user, host))
-            if !user.is_empty()
-                && !host.is_empty()
-                && text.len() <= 254
-                && !text.contains(char::is_whitespace) =>
-        {
-            Ok(text.to_owned())
-        }
-        _ => Err(format!("'{text}' is no email address")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mode(line: &[&str]) -> Result<Mode, Exit> {
-        parse(line.iter().map(OsString::from))
-    }
-
-    #[test]
-    fn flags_are_read_with_a_space_and_with_an_equals_sign() {
-        let expected = Mode::Serve(Serve {
-            listen: SocketAddr::from(([127, 0, 0, 1], 9)),
-            data_dir: PathBuf::from("/d"),
-            public_url: Some("https://p.example".to_owned()),
-        });
-        for line in [
-            &[
-                "--listen",
-                "127.0.0.1:9",
-                "--data-dir",
-                "/d",
-                "--public-url",
-                "https://p.example/",
-            ][..],
-            &[
-                "--listen=127.0.0.1:9",
-                "--data-dir=/d",
-                "--public-url=https://p.example",
-            ],
-        ] {
-            assert_eq!(mode(line).as_ref(), Ok(&expected));
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (line, word) in [
-            (&["--listen", "nowhere", "--data-dir", "/d"][..], "nowhere"),
-            (&["--data-dir", "/d", "--public-url", "ftp://x"], "ftp://x"),
-            (
-                &[
-                    "init",
-                    "--org",
-                    "",
-                    "--project",
-                    "p",
-                    "--email",
-                    "a@b",
-                    "--data-dir",
-                    "/d",
-                ],
-                "--org",
-            ),
-            (
-                &[
-                    "init",
-                    "--org",
-                    "o",
-                    "--project",
-                    "p",
-                    "--email",
-                    "ab",
-                    "--data-dir",
-                    "/d",
-                ],
-                "'ab'",
-            ),
-            (&["--lissen", "x"], "--lissen"),
-        ] {
-            let Err(Exit::Usage(text)) = mode(line) else {
-                panic!("{line:?} is accepted");
-            };
-            assert!(text.contains(word), "{text}");
-        }
+        Some(Command::Init(init)) => init::settle(init, args.data_dir).map(Mode::Init),
+        Some(Command::Backup(backup)) => backup::settle(backup, args.data_dir).map(Mode::Backup),
+        Some(Command::CheckConfig(_)) => serve::settle(&args).map(Mode::CheckConfig),
+        Some(Command::Healthcheck(_)) => serve::settle(&args).map(Mode::Healthcheck),
+        None => serve::settle(&args).map(Mode::Serve),
     }
 }

@@ -1,12 +1,18 @@
 //! The self-hosted Pakyas Cloud: answers API.md, decides what is late or down, sends alerts.
 
+mod access_log;
 pub mod alerts;
 pub mod api;
 mod args;
 mod bell;
 mod clock;
 pub mod engine;
+mod histogram;
 pub mod http;
+mod metrics;
+mod operations;
 pub mod program;
+mod rate;
 mod scheduler;
 pub mod store;
+mod systemd;

@@ -9,17 +9,22 @@ use std::time::Duration;
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
 
+use super::access_log::AccessLog;
 use super::alerts::Notifier;
 use super::alerts::dispatch::Dispatcher;
-use super::api::App;
+use super::api::{App, Rates};
 use super::args::{self, Exit, Init, Mode, Serve};
 use super::bell::Bell;
-use super::http::{Limits, Listener};
+use super::clock;
+use super::http::{Limits, Listener, Setup, Tls, TlsFiles};
+use super::metrics::Metrics;
+use super::operations;
 use super::store::Store;
 use super::store::accounts::{self, Created, FirstOrganization};
+use super::systemd::Systemd;
 use crate::VERSION;
 use crate::secret::Secret;
-use crate::sys::{self, SIGINT, SIGTERM};
+use crate::sys::{self, SIGHUP, SIGINT, SIGTERM};
 
 /// What the first organization is called when nobody says.
 const DEFAULT_ORG: &str = "My Organization";
@@ -36,6 +41,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> i32 {
         Ok(Mode::Version) => print(&format!("pakyas-server {VERSION}\n")),
         Ok(Mode::Serve(options)) => serve(&options),
         Ok(Mode::Init(options)) => init(options),
+        Ok(Mode::Backup(options)) => operations::backup::run(&options),
+        Ok(Mode::CheckConfig(options)) => check_config(&options),
+        Ok(Mode::Healthcheck(options)) => operations::healthcheck::run(&options),
         Err(Exit::Help(text)) => print(&text),
         Err(Exit::Usage(text)) => {
             eprintln!("pakyas-server: {text}\nRun pakyas-server --help for the options.");
@@ -124,7 +132,10 @@ fn create(store: &Store, first: FirstOrganization) -> Result<Created, String> {
 
 fn serve(options: &Serve) -> Result<(), String> {
     // Before the first thread, so that every thread leaves these signals to us.
-    sys::block_signals(&[SIGTERM, SIGINT]).map_err(|e| format!("can't block signals: {e}"))?;
+    sys::block_signals(&[SIGTERM, SIGINT, SIGHUP])
+        .map_err(|e| format!("can't block signals: {e}"))?;
+    let descriptors = sys::raise_descriptor_limit().unwrap_or(1024);
+    let tls = options.tls.clone().map(load).transpose()?;
     let listener = TcpListener::bind(options.listen).map_err(|error| {
         format!(
             "can't listen on {}: {error}; choose another address with --listen",
@@ -134,15 +145,16 @@ fn serve(options: &Serve) -> Result<(), String> {
     let address = listener
         .local_addr()
         .map_err(|e| format!("can't listen on {}: {e}", options.listen))?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let public_url = match &options.public_url {
         Some(url) => url.clone(),
         None if address.ip().is_unspecified() => {
             eprintln!(
                 "pakyas-server: clients on other machines need to know where this server is; give --public-url"
             );
-            format!("http://localhost:{}", address.port())
+            format!("{scheme}://localhost:{}", address.port())
         }
-        None => format!("http://{address}"),
+        None => format!("{scheme}://{address}"),
     };
 
     let alerted = Bell::default();
@@ -153,23 +165,87 @@ fn serve(options: &Serve) -> Result<(), String> {
     let notifier = Arc::new(Notifier::default());
     let dispatcher = Dispatcher::start(Arc::clone(&store), Arc::clone(&notifier), alerted)
         .map_err(|e| e.to_string())?;
+    let setup = Setup {
+        limits: Limits::within(descriptors),
+        tls: tls.clone(),
+        proxies: options.proxies.clone(),
+        counts: Arc::default(),
+    };
+    let metrics = Metrics::new(Arc::clone(&setup.counts), clock::now());
+    let access_log = options
+        .access_log
+        .as_deref()
+        .map(|path| AccessLog::open(path, Arc::clone(&metrics.log_dropped)).map(Arc::new))
+        .transpose()?;
     let app = App {
         store: Arc::clone(&store),
         notifier,
         public_url,
+        rates: Rates::new(options.api_limit),
+        metrics: Arc::new(metrics),
+        access_log: access_log.clone(),
     };
-    let listener = Listener::start(listener, Limits::default(), Arc::new(app))
+    let listener = Listener::start(listener, setup, Arc::new(app))
         .map_err(|e| format!("can't start serving: {e}"))?;
     print(&format!(
-        "pakyas-server {VERSION} is listening on http://{address}\n"
+        "pakyas-server {VERSION} is listening on {scheme}://{address}\n"
     ))?;
+    let systemd = Arc::new(Systemd::from_environment());
+    systemd.ready();
+    Arc::clone(&systemd).watch(Arc::clone(&store));
 
-    sys::wait_for_signal(&[SIGTERM, SIGINT]).map_err(|e| format!("can't wait for signals: {e}"))?;
+    let wait = || sys::wait_for_signal(&[SIGTERM, SIGINT, SIGHUP]);
+    while wait().map_err(|e| format!("can't wait for signals: {e}"))? == SIGHUP {
+        systemd.reloading();
+        reload(tls.as_deref(), access_log.as_deref());
+        systemd.ready();
+    }
+    systemd.stopping();
     leave_at_the_second_signal();
     listener.stop(STOP_PATIENCE);
+    if let Some(log) = access_log {
+        log.finish();
+    }
     drop(dispatcher);
     store.close();
     Ok(())
+}
+
+fn load(files: TlsFiles) -> Result<Arc<Tls>, String> {
+    let (tls, warning) = Tls::load(files)?;
+    warn(warning);
+    Ok(Arc::new(tls))
+}
+
+/// SIGHUP: reads the certificate again, and opens the log anew. What can't be had stays as it
+/// was.
+fn reload(tls: Option<&Tls>, access_log: Option<&AccessLog>) {
+    if let Some(tls) = tls {
+        match tls.reload() {
+            Ok(warning) => warn(warning),
+            Err(sentence) => {
+                eprintln!("pakyas-server: {sentence}; going on with the certificate from before");
+            }
+        }
+    }
+    if let Some(log) = access_log {
+        log.reopen();
+    }
+}
+
+fn warn(warning: Option<String>) {
+    if let Some(sentence) = warning {
+        eprintln!("pakyas-server: {sentence}");
+    }
+}
+
+fn check_config(options: &Serve) -> Result<(), String> {
+    let sentences =
+        operations::check_config::run(options).map_err(|wrong| wrong.join("\npakyas-server: "))?;
+    for sentence in sentences {
+        warn(Some(sentence));
+    }
+    print("The configuration is good.\n")
 }
 
 /// Who asks twice will not wait; what was acknowledged is on disk either way.

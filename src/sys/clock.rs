@@ -11,11 +11,21 @@ const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
 
 /// How long ago the machine booted, the time that it slept included.
 pub fn since_boot() -> Duration {
+    read(CLOCK)
+}
+
+/// What CLOCK_MONOTONIC says, as systemd wants to be told.
+#[cfg(feature = "server")]
+pub fn since_start_of_clock() -> Duration {
+    read(libc::CLOCK_MONOTONIC)
+}
+
+fn read(clock: libc::clockid_t) -> Duration {
     let mut time = MaybeUninit::<libc::timespec>::zeroed();
     // SAFETY: zeroes are a valid timespec, and the pointer is to a local that outlives the
     // call, which fills it in or, on a kernel without the clock, leaves the zeroes.
     let time = unsafe {
-        libc::clock_gettime(CLOCK, time.as_mut_ptr());
+        libc::clock_gettime(clock, time.as_mut_ptr());
         time.assume_init()
     };
     Duration::new(

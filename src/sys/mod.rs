@@ -7,12 +7,20 @@
 
 mod child;
 mod clock;
+#[cfg(feature = "server")]
+mod epoll;
 mod fd;
 mod signal;
+#[cfg(feature = "server")]
+mod socket;
 mod terminal;
 
 pub use child::{Inherited, Reaped, Status, reap};
+#[cfg(feature = "server")]
+pub use clock::since_start_of_clock;
 pub use clock::{boot_id, since_boot};
+#[cfg(feature = "server")]
+pub use epoll::Epoll;
 pub use fd::{
     Await, Ready, let_go_of_stdin_and_stdout, poll, same_open_file, set_discard_on_close,
     set_nonblocking, waiting_bytes,
@@ -23,6 +31,8 @@ pub use signal::{
     Caught, Origin, block_signals, group_exists, name, send, send_to_group, stop_with_group,
     stop_with_signal, wait, wait_for_signal, wake,
 };
+#[cfg(feature = "server")]
+pub use socket::{prepare_listener, raise_descriptor_limit};
 pub use terminal::{Terminal, is_session_leader, own_group};
 
 /// Whether this process has the rights of root.

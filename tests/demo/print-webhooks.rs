@@ -5,7 +5,7 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use pakyas::server::http::{BodyRule, Handler, Limits, Listener, Request, Response};
+use pakyas::server::http::{BodyRule, Handler, Listener, Request, Response, Setup};
 use pakyas::wire::webhook::{DELIVERY_MAX, Delivery};
 use ureq::http::{Method, StatusCode};
 
@@ -35,7 +35,7 @@ fn main() -> std::io::Result<()> {
     let file = std::env::args_os().nth(1).unwrap_or_default();
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}/alerts", listener.local_addr()?);
-    let _listener = Listener::start(listener, Limits::default(), Arc::new(Printer))?;
+    let _listener = Listener::start(listener, Setup::default(), Arc::new(Printer))?;
     std::fs::write(file, url)?;
     loop {
         std::thread::park();

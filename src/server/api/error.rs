@@ -1,5 +1,8 @@
 //! Refusals: each a status and one sentence that says what to do.
 
+use std::num::NonZeroU16;
+use std::time::Duration;
+
 use ureq_proto::http::StatusCode;
 
 use super::super::http::Response;
@@ -15,6 +18,8 @@ pub struct ApiError {
     pub body: ErrorBody,
     /// With 405: the methods that the route takes.
     allow: Option<&'static str>,
+    /// With 429: when to come again, seconds. Small, as errors are handed around by value.
+    wait: Option<NonZeroU16>,
 }
 
 impl ApiError {
@@ -29,6 +34,7 @@ impl ApiError {
                 requested_org_id: None,
             },
             allow: None,
+            wait: None,
         }
     }
 
@@ -52,6 +58,14 @@ impl ApiError {
         error
     }
 
+    /// 429: come again after `wait`.
+    pub fn too_many(sentence: &str, wait: Duration) -> Self {
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, sentence);
+        let seconds = u16::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u16::MAX);
+        error.wait = NonZeroU16::new(seconds);
+        error
+    }
+
     /// 422: the value of `field` is refused.
     pub fn field(field: &str, sentence: &str) -> Self {
         let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, sentence);
@@ -64,6 +78,9 @@ impl ApiError {
         let mut response = Response::json(self.status, &self.body);
         if let Some(allow) = self.allow {
             response = response.with("allow", allow);
+        }
+        if let Some(seconds) = self.wait {
+            response = response.with("retry-after", seconds.to_string());
         }
         match self.status {
             StatusCode::UNAUTHORIZED => response.with("www-authenticate", "Bearer"),

@@ -7,18 +7,23 @@ mod maintenance;
 mod me;
 mod pings;
 mod projects;
+mod rates;
 
 use std::sync::Arc;
 
 use ureq_proto::http::{Method, StatusCode, header};
 use uuid::Uuid;
 
+use super::access_log::AccessLog;
 use super::alerts::Notifier;
-use super::http::{BodyRule, Handler, Request, Response};
+use super::http::{BodyRule, Handler, Record, Request, Response};
+use super::metrics::Metrics;
 use super::store::Store;
 use super::store::accounts::{self, Caller};
+use super::store::outbox;
 use crate::wire::{self, ORG_KEY_MISMATCH};
 pub use error::ApiError;
+pub use rates::Rates;
 
 /// The largest JSON body that is read, bytes.
 const JSON_MAX: usize = 64 * 1024;
@@ -33,6 +38,12 @@ pub struct App {
     pub notifier: Arc<Notifier>,
     /// Where this server is reached from outside, without a slash at its end.
     pub public_url: String,
+    /// How much may be asked.
+    pub rates: Rates,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where each request is logged, if anywhere.
+    pub access_log: Option<Arc<AccessLog>>,
 }
 
 /// What a key must allow for a request.
@@ -74,10 +85,19 @@ impl Handler for App {
         let answer = match segments.as_slice() {
             ["api", "v1", route @ ..] => self.management(&request, route),
             ["healthz"] => self.health(&request),
+            ["metrics"] => self.metrics(&request),
             ["ping", rest @ ..] => pings::take(self, &request, rest),
             rest => pings::take(self, &request, rest),
         };
-        answer.unwrap_or_else(ApiError::into_response)
+        let response = answer.unwrap_or_else(ApiError::into_response);
+        rates::tell(response, request.allowance.get())
+    }
+
+    fn answered(&self, record: &Record) {
+        self.metrics.answered(record);
+        if let Some(log) = &self.access_log {
+            log.take(record);
+        }
     }
 }
 
@@ -149,11 +169,8 @@ impl App {
         let caller = self
             .store
             .read(|connection| accounts::caller(connection, key))?
-            .ok_or_else(|| {
-                ApiError::unauthorized(
-                    "This API key is not known here; create one and log in with it",
-                )
-            })?;
+            .ok_or_else(|| self.unknown_key(request))?;
+        self.count(request, caller.org_id)?;
         if let Some(wanted) = request.header(wire::header::ORG)
             && wanted.parse() != Ok(caller.org_id)
         {
@@ -172,6 +189,20 @@ impl App {
             ));
         }
         Ok(caller)
+    }
+
+    /// `GET /metrics`, for anyone, as `/healthz`: it has no names and no ids.
+    fn metrics(&self, request: &Request) -> Answer {
+        if request.method != Method::GET && request.method != Method::HEAD {
+            return Err(ApiError::method("GET, HEAD"));
+        }
+        let outbox = self.store.read(outbox::pending).ok();
+        let mut response = Response::text(
+            StatusCode::OK,
+            self.metrics.render(self.store.meters(), outbox),
+        );
+        response.headers = vec![("content-type", "text/plain; version=0.0.4".to_owned())];
+        Ok(response)
     }
 
     fn health(&self, request: &Request) -> Answer {

@@ -9,7 +9,7 @@ use crate::server::store::accounts::Caller;
 use crate::server::store::pings::{self, Incoming};
 use crate::server::store::{StoreError, checks};
 use crate::wire::ping::Signal;
-use crate::wire::{self, MAX_AGE_MS, RUN_ID_MAX};
+use crate::wire::{self, Kind, MAX_AGE_MS, RUN_ID_MAX};
 
 /// The longest `Idempotency-Key`, characters.
 const KEY_MAX: usize = 200;
@@ -23,6 +23,18 @@ const PAGE_MAX: u32 = 1000;
 
 /// Takes a ping; answers once it is on disk.
 pub(super) fn take(app: &App, request: &Request, path: &[&str]) -> Answer {
+    let answer = take_uncounted(app, request, path);
+    let signal = Signal::from_segment(path.get(1).unwrap_or(&""));
+    let status = match &answer {
+        Ok(response) => response.status,
+        Err(error) => error.status,
+    };
+    let kind = signal.map_or(Kind::Success, |signal| signal.kind);
+    app.metrics.ping(kind, status);
+    answer
+}
+
+fn take_uncounted(app: &App, request: &Request, path: &[&str]) -> Answer {
     let unknown = || ApiError::not_found("There is no check with this id; is the ping URL right?");
     let (public_id, suffix) = match path {
         [public_id] => (public_id, ""),

@@ -1,46 +1,37 @@
 //! One connection: requests are read within their limits, handled, and answered in order.
 
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::io;
+use std::net::{IpAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use ureq_proto::http::{self, StatusCode, Version, header};
 use ureq_proto::server::state::{ProvideResponse, RecvBody, RecvRequest};
 use ureq_proto::server::{RecvRequestResult, Reply, SendResponseResult};
 
+use super::forwarded;
 use super::framing::{self, Framing};
-use super::listener::Slot;
-use super::{BodyRule, Handler, Limits, Request, Response};
+use super::listener::{Place, Shared};
+use super::transport::{Broken, Received, Transport};
+use super::{BodyRule, Handler, Limits, Record, Request, Response, Setup};
 
-/// How much is asked of the socket at once, bytes.
-const READ: usize = 8 * 1024;
+/// How much of a body is decoded at once, bytes.
+const DECODE: usize = 8 * 1024;
 
 /// How long and how much a client whose request was refused may still send before the
 /// connection is closed, so that it reads the refusal and not a reset.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Serves the connection until it ends, by whichever side.
-pub(super) fn serve(
-    stream: TcpStream,
-    peer: IpAddr,
-    limits: &Limits,
-    handler: &dyn Handler,
-    slot: &Slot,
-) {
-    // An answer is one write; waiting to fill a packet would only delay it.
-    let _ = stream.set_nodelay(true);
-    let mut connection = Connection {
-        stream,
-        unread: Vec::with_capacity(1024),
-        limits,
-    };
-    while let Ok(Next::KeepOpen) = connection.exchange(peer, handler, slot) {}
-}
+/// How much room of a connection's buffer is kept while nothing is in it, bytes.
+const KEPT_BUFFER: usize = 16 * 1024;
 
-/// What becomes of a connection after an exchange.
-enum Next {
-    KeepOpen,
+/// What becomes of a connection for now.
+pub(super) enum Then {
+    /// There may be a next request.
+    Next,
+    /// Nothing comes from it; it needs no thread.
+    Park,
+    /// It is at its end.
     Close,
 }
 
@@ -48,17 +39,26 @@ enum Next {
 enum Refusal {
     /// Nobody is there to be answered.
     Gone,
+    /// Nothing more has come yet, and it may still come.
+    NotYet,
     /// It is answered with this and a sentence, and the connection closed.
     Answer(StatusCode, &'static str),
 }
 
+const TOO_SLOW: Refusal = Refusal::Answer(
+    StatusCode::REQUEST_TIMEOUT,
+    "the request took too long to arrive; send it again",
+);
+
+const NOT_ENCRYPTED: Refusal = Refusal::Answer(
+    StatusCode::BAD_REQUEST,
+    "this port speaks HTTPS only; write https:// in the URL",
+);
+
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::Answer(
-                StatusCode::REQUEST_TIMEOUT,
-                "the request took too long to arrive; send it again",
-            ),
+            io::ErrorKind::TimedOut => TOO_SLOW,
             _ => Self::Gone,
         }
     }
@@ -68,93 +68,172 @@ fn malformed(_: ureq_proto::Error) -> Refusal {
     Refusal::Answer(StatusCode::BAD_REQUEST, "this is not an HTTP/1.1 request")
 }
 
-struct Connection<'a> {
-    stream: TcpStream,
-    /// What was received and not used yet: the rest of a head, a body, or a next request.
-    unread: Vec<u8>,
-    limits: &'a Limits,
+/// What the log and the metrics learn of a request that was refused before it was understood.
+struct Begun {
+    at: Instant,
+    method: http::Method,
+    path: String,
+    sender: IpAddr,
 }
 
-impl Connection<'_> {
+pub(super) struct Connection {
+    pub transport: Transport,
+    /// Whether the set of descriptors has it.
+    pub is_known: bool,
+    peer: IpAddr,
+    /// What was received and not used yet: the rest of a head, a body, or a next request.
+    unread: Vec<u8>,
+    /// When the first byte of the head that is being read came; none between requests.
+    head_since: Option<Instant>,
+    /// Since when it has been idle, or not agreed on its encryption.
+    quiet_since: Instant,
+    _place: Place,
+}
+
+impl Connection {
+    /// None where rustls can't begin.
+    pub fn new(stream: TcpStream, peer: IpAddr, place: Place, shared: &Shared) -> Option<Self> {
+        // It inherits this from the listener on Linux; elsewhere it has to be said.
+        if cfg!(not(target_os = "linux")) {
+            let _ = stream.set_nodelay(true);
+            let _ = stream.set_nonblocking(false);
+            let _ = stream.set_read_timeout(Some(super::listener::TICK));
+            let _ = stream.set_write_timeout(Some(super::listener::TICK));
+        }
+        let tls = shared.setup.tls.as_ref().map(|tls| tls.current());
+        Some(Self {
+            transport: Transport::new(stream, tls).ok()?,
+            is_known: false,
+            peer,
+            unread: Vec::new(),
+            head_since: None,
+            quiet_since: Instant::now(),
+            _place: place,
+        })
+    }
+
+    /// Whether nothing may be awaited from it any more.
+    pub fn is_late(&self, now: Instant, crowded: bool, limits: &Limits) -> bool {
+        let (since, limit) = match self.head_since {
+            Some(since) => (since, limits.head_time),
+            None if self.transport.is_handshaking() => (self.quiet_since, limits.head_time),
+            None if crowded => (self.quiet_since, limits.idle_time_when_busy),
+            None => (self.quiet_since, limits.idle_time),
+        };
+        now.saturating_duration_since(since) >= limit
+    }
+
+    /// Ends a parked connection that is late; one that has begun a request is told.
+    pub fn expire(mut self, shared: &Shared) {
+        if self.head_since.is_some()
+            && let Refusal::Answer(status, sentence) = TOO_SLOW
+        {
+            let _ = self.tell(status, sentence, &shared.setup.limits);
+            self.transport.finish();
+        }
+    }
+
     /// Reads one request and answers it.
-    fn exchange(
-        &mut self,
-        peer: IpAddr,
-        handler: &dyn Handler,
-        slot: &Slot,
-    ) -> Result<Next, io::Error> {
+    pub fn exchange(&mut self, shared: &Shared) -> Then {
+        let limits = &shared.setup.limits;
         if self.unread.is_empty() {
-            let idle = if slot.crowded() {
-                self.limits.idle_time_when_busy
-            } else {
-                self.limits.idle_time
-            };
-            if self.receive(Instant::now() + idle)? == 0 {
-                return Ok(Next::Close);
+            match self.transport.receive(&mut self.unread) {
+                Ok(Received::Some) => {}
+                Ok(Received::Nothing) => return self.wait(shared),
+                Ok(Received::End) | Err(Broken::Gone) => return Then::Close,
+                Err(Broken::NotEncrypted) => {
+                    self.transport.give_up_encryption();
+                    let _ = self.refuse(NOT_ENCRYPTED, limits);
+                    return Then::Close;
+                }
+            }
+            if self.unread.is_empty() {
+                return self.wait_if_late(shared);
             }
         }
         // From here on a server that stops waits for us; one that is stopping takes no more.
-        let Some(_work) = slot.begin() else {
-            return Ok(Next::Close);
+        let Some(_work) = shared.begin() else {
+            return Then::Close;
         };
-        match self.request(peer, handler) {
+        let since = *self.head_since.get_or_insert_with(Instant::now);
+        let mut begun = Begun {
+            at: since,
+            method: http::Method::GET,
+            path: String::new(),
+            sender: self.peer.to_canonical(),
+        };
+        let handler = &*shared.handler;
+        match self.request(&shared.setup, handler, &mut begun) {
             Ok((reply, request)) => {
+                self.head_since = None;
+                let record = begun.record(request.body.len(), self.transport.is_encrypted());
                 let response = handler.handle(request);
-                self.answer(reply, response)
-            }
-            Err(Refusal::Gone) => Ok(Next::Close),
-            Err(Refusal::Answer(status, sentence)) => {
-                self.refuse(status, sentence)?;
-                Ok(Next::Close)
-            }
-        }
-    }
-
-    /// Receives more into `unread`; 0 where the client has closed its side.
-    fn receive(&mut self, deadline: Instant) -> io::Result<usize> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        self.stream.set_read_timeout(Some(left))?;
-        let mut buffer = [0; READ];
-        loop {
-            match self.stream.read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => {
-                    let received = result?;
-                    self.unread.extend_from_slice(&buffer[..received]);
-                    return Ok(received);
+                let (status, length) = (response.status, response.body.len());
+                let then = self.answer(reply, response, limits);
+                handler.answered(&record.ended(status, length, &begun));
+                self.quiet_since = Instant::now();
+                if self.unread.is_empty() {
+                    self.unread.shrink_to(KEPT_BUFFER);
                 }
+                then.unwrap_or(Then::Close)
+            }
+            Err(Refusal::NotYet) => self.wait(shared),
+            Err(refusal) => {
+                if let Refusal::Answer(status, _) = refusal {
+                    let record = begun.record(0, self.transport.is_encrypted());
+                    handler.answered(&record.ended(status, 0, &begun));
+                }
+                let _ = self.refuse(refusal, limits);
+                Then::Close
             }
         }
     }
 
-    /// Sends all of `bytes`, within the time for writing as a whole.
-    fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        let deadline = Instant::now() + self.limits.write_time;
-        while !bytes.is_empty() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
+    /// Nothing came for now.
+    fn wait(&mut self, shared: &Shared) -> Then {
+        if self.is_late(Instant::now(), false, &shared.setup.limits) {
+            if self.head_since.is_some() {
+                let _ = self.refuse(TOO_SLOW, &shared.setup.limits);
             }
-            self.stream.set_write_timeout(Some(left))?;
-            match self.stream.write(bytes) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(sent) => bytes = &bytes[sent..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+            return Then::Close;
         }
-        Ok(())
+        Then::Park
+    }
+
+    /// Something came that is nothing to read: part of a handshake.
+    fn wait_if_late(&mut self, shared: &Shared) -> Then {
+        if self.is_late(Instant::now(), false, &shared.setup.limits) {
+            Then::Close
+        } else {
+            Then::Next
+        }
+    }
+
+    /// Receives more of a request into `unread`; whether anything came is for the caller to see.
+    fn receive(&mut self, deadline: Instant) -> Result<(), Refusal> {
+        match self.transport.receive(&mut self.unread) {
+            Ok(Received::End) | Err(_) => Err(Refusal::Gone),
+            Ok(Received::Some | Received::Nothing) if Instant::now() >= deadline => Err(TOO_SLOW),
+            Ok(Received::Some) => Ok(()),
+            Ok(Received::Nothing) => Err(Refusal::NotYet),
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8], limits: &Limits) -> io::Result<()> {
+        self.transport
+            .send(bytes, Instant::now() + limits.write_time)
     }
 
     fn request(
         &mut self,
-        peer: IpAddr,
+        setup: &Setup,
         handler: &dyn Handler,
+        begun: &mut Begun,
     ) -> Result<(Reply<ProvideResponse>, Request), Refusal> {
-        let (reply, head) = self.head()?;
+        let (reply, head) = self.head(begun.at, &setup.limits)?;
+        begun.sender = forwarded::sender(self.peer, head.headers(), &setup.proxies);
+        begun.method = head.method().clone();
+        begun.path = head.uri().path().to_owned();
         let framing = framing::of(head.version(), head.headers())
             .map_err(|why| Refusal::Answer(StatusCode::BAD_REQUEST, why))?;
         if head.version() == Version::HTTP_11 && !head.headers().contains_key(header::HOST) {
@@ -170,7 +249,7 @@ impl Connection<'_> {
         if matches!(framing, Framing::Length(length) if length > rule.max) {
             return Err(too_large());
         }
-        let deadline = Instant::now() + self.limits.body_time;
+        let deadline = Instant::now() + setup.limits.body_time;
         let (reply, body) = match reply.proceed() {
             Some(RecvRequestResult::ProvideResponse(reply)) => (reply, Vec::new()),
             Some(RecvRequestResult::RecvBody(reply)) => {
@@ -179,7 +258,7 @@ impl Connection<'_> {
             Some(RecvRequestResult::Send100(reply)) => {
                 let mut line = [0; 64];
                 let (length, reply) = reply.accept(&mut line).map_err(malformed)?;
-                self.send(&line[..length])?;
+                self.send(&line[..length], &setup.limits)?;
                 self.body(reply, framing, rule, deadline, too_large)?
             }
             None => return Err(Refusal::Gone),
@@ -190,13 +269,19 @@ impl Connection<'_> {
             query: head.uri.query().unwrap_or_default().to_owned(),
             headers: head.headers,
             body,
-            peer,
+            peer: begun.sender,
+            allowance: std::cell::Cell::default(),
         };
         Ok((reply, request))
     }
 
-    fn head(&mut self) -> Result<(Reply<RecvRequest>, http::Request<()>), Refusal> {
-        let deadline = Instant::now() + self.limits.head_time;
+    /// Reads a head; what came of one that is not complete is kept for the next time.
+    fn head(
+        &mut self,
+        since: Instant,
+        limits: &Limits,
+    ) -> Result<(Reply<RecvRequest>, http::Request<()>), Refusal> {
+        let deadline = since + limits.head_time;
         let mut reply = Reply::new().map_err(malformed)?;
         loop {
             let (used, head) = reply.try_request(&self.unread).map_err(malformed)?;
@@ -204,15 +289,13 @@ impl Connection<'_> {
                 self.unread.drain(..used);
                 return Ok((reply, head));
             }
-            if self.unread.len() >= self.limits.head_bytes {
+            if self.unread.len() >= limits.head_bytes {
                 return Err(Refusal::Answer(
                     StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                     "the headers are too large",
                 ));
             }
-            if self.receive(deadline)? == 0 {
-                return Err(Refusal::Gone);
-            }
+            self.receive(deadline)?;
         }
     }
 
@@ -227,7 +310,7 @@ impl Connection<'_> {
     ) -> Result<(Reply<ProvideResponse>, Vec<u8>), Refusal> {
         let mut body = Vec::new();
         let mut total = 0;
-        let mut decoded = [0; READ];
+        let mut decoded = [0; DECODE];
         if framing == Framing::None {
             // A POST that names no length has no body (RFC 9112 section 6.3), but ureq-proto
             // waits for chunks: it is given the last one.
@@ -242,11 +325,14 @@ impl Connection<'_> {
             }
             body.extend_from_slice(&decoded[..length]);
             // Now and then, not each time, so that moving bytes costs little.
-            if body.len() > 2 * rule.keep + READ {
+            if body.len() > 2 * rule.keep + DECODE {
                 body.drain(..body.len() - rule.keep);
             }
-            if used == 0 && length == 0 && !reply.is_ended() && self.receive(deadline)? == 0 {
-                return Err(Refusal::Gone);
+            if used == 0 && length == 0 && !reply.is_ended() {
+                match self.receive(deadline) {
+                    Err(Refusal::NotYet) => {}
+                    received => received?,
+                }
             }
         }
         body.drain(..body.len().saturating_sub(rule.keep));
@@ -254,7 +340,12 @@ impl Connection<'_> {
     }
 
     /// Writes the answer.
-    fn answer(&mut self, reply: Reply<ProvideResponse>, response: Response) -> io::Result<Next> {
+    fn answer(
+        &mut self,
+        reply: Reply<ProvideResponse>,
+        response: Response,
+        limits: &Limits,
+    ) -> io::Result<Then> {
         let defect = |_| io::Error::from(io::ErrorKind::InvalidInput);
         let mut head = http::Response::builder()
             .status(response.status)
@@ -287,16 +378,34 @@ impl Connection<'_> {
             }
             SendResponseResult::Cleanup(reply) => reply,
         };
-        self.send(&output[..length])?;
+        self.send(&output[..length], limits)?;
         Ok(if reply.must_close_connection() {
-            Next::Close
+            Then::Close
         } else {
-            Next::KeepOpen
+            Then::Next
         })
     }
 
     /// Answers a request that was not, or not wholly, read, and ends the connection.
-    fn refuse(&mut self, status: StatusCode, sentence: &str) -> io::Result<()> {
+    fn refuse(&mut self, refusal: Refusal, limits: &Limits) -> io::Result<()> {
+        let Refusal::Answer(status, sentence) = refusal else {
+            return Ok(());
+        };
+        self.tell(status, sentence, limits)?;
+        self.transport.finish();
+        let deadline = Instant::now() + LINGER;
+        let mut drained = 0;
+        while drained < LINGER_BYTES && Instant::now() < deadline {
+            self.unread.clear();
+            match self.transport.receive(&mut self.unread) {
+                Ok(Received::Some | Received::Nothing) => drained += self.unread.len(),
+                Ok(Received::End) | Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, status: StatusCode, sentence: &str, limits: &Limits) -> io::Result<()> {
         let body = serde_json::json!({ "error": sentence }).to_string();
         let answer = format!(
             "HTTP/1.1 {status}\r\ndate: {}\r\ncontent-type: application/json\r\n\
@@ -304,18 +413,29 @@ impl Connection<'_> {
             date(),
             body.len(),
         );
-        self.send(answer.as_bytes())?;
-        self.stream.shutdown(Shutdown::Write)?;
-        let deadline = Instant::now() + LINGER;
-        let mut drained = 0;
-        while drained < LINGER_BYTES {
-            self.unread.clear();
-            match self.receive(deadline)? {
-                0 => break,
-                more => drained += more,
-            }
+        self.send(answer.as_bytes(), limits)
+    }
+}
+
+impl Begun {
+    fn record(&self, received: usize, encrypted: bool) -> Record {
+        Record {
+            sender: self.sender,
+            method: self.method.clone(),
+            path: self.path.clone(),
+            status: StatusCode::OK,
+            received,
+            sent: 0,
+            took: Duration::ZERO,
+            encrypted,
         }
-        Ok(())
+    }
+}
+
+impl Record {
+    fn ended(mut self, status: StatusCode, sent: usize, begun: &Begun) -> Self {
+        (self.status, self.sent, self.took) = (status, sent, begun.at.elapsed());
+        self
     }
 }
 

@@ -4,21 +4,81 @@
 //! body, for writing, and idle. A slow or broken client costs one slot for a bounded time.
 
 mod connection;
+mod forwarded;
 mod framing;
 mod listener;
+mod tls;
+mod transport;
 
+use std::cell::Cell;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use ureq_proto::http::{HeaderMap, Method, StatusCode};
 
+pub use forwarded::Network;
 pub use listener::Listener;
+pub use tls::{Files as TlsFiles, Tls};
+
+use super::rate::Allowance;
+
+/// What a listener is given besides its socket and what answers.
+#[derive(Default)]
+pub struct Setup {
+    /// What a client may take.
+    pub limits: Limits,
+    /// What it shows; none where it speaks plain HTTP.
+    pub tls: Option<Arc<Tls>>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<Network>,
+    /// What it counts, for whoever wants to look.
+    pub counts: Arc<Counts>,
+}
+
+/// How many connections there are.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Open.
+    pub open: AtomicUsize,
+    /// Open and quiet, as of a moment ago.
+    pub parked: AtomicUsize,
+    /// Accepted since the start.
+    pub accepted: AtomicU64,
+    /// Closed to make room since the start.
+    pub evicted: AtomicU64,
+}
+
+/// What became of a request, for the log and the metrics.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Who sent it.
+    pub sender: IpAddr,
+    /// The method; GET where none was understood.
+    pub method: Method,
+    /// The path as it came, without the query; empty where none was understood.
+    pub path: String,
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// How much of the body was kept, bytes.
+    pub received: usize,
+    /// The length of the answer's body, bytes.
+    pub sent: usize,
+    /// From the request's first byte to the end of its answer.
+    pub took: Duration,
+    /// Whether it came encrypted.
+    pub encrypted: bool,
+}
 
 /// What a client may take.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at once; more wait in the kernel's queue.
+    /// Connections at once; the one that has been quiet for longest makes room for one more.
     pub connections: usize,
+    /// Threads, and so connections that are at work on a request, at once; at most as many as
+    /// connections. What comes beyond that waits.
+    pub threads: usize,
     /// Request line and headers together, bytes.
     pub head_bytes: usize,
     /// From the first byte of a request to the end of its headers.
@@ -37,12 +97,32 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            threads: 1024,
             head_bytes: 16 * 1024,
             head_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(30),
             idle_time_when_busy: Duration::from_secs(1),
             write_time: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Descriptors that are kept for other things than connections: the database, logs, deliveries.
+const OTHER_DESCRIPTORS: u64 = 64;
+
+/// The most connections, where descriptors allow for more: each takes some kilobytes.
+const MOST_CONNECTIONS: usize = 16 * 1024;
+
+impl Limits {
+    /// As many connections as a process with so many descriptors can have.
+    pub fn within(descriptors: u64) -> Self {
+        let connections = descriptors.saturating_sub(OTHER_DESCRIPTORS).max(16);
+        Self {
+            connections: usize::try_from(connections)
+                .unwrap_or(MOST_CONNECTIONS)
+                .min(MOST_CONNECTIONS),
+            ..Self::default()
         }
     }
 }
@@ -69,8 +149,10 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body, or the end of it that the rule asked for.
     pub body: Vec<u8>,
-    /// Who sent it.
+    /// Who sent it; where it came through proxies of ours, who sent it to the first of them.
     pub peer: IpAddr,
+    /// What was found out on the way about how much more its sender may ask.
+    pub allowance: Cell<Option<Allowance>>,
 }
 
 impl Request {
@@ -164,6 +246,9 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Answers a request.
     fn handle(&self, request: Request) -> Response;
+
+    /// Learns what became of a request, its answer being sent.
+    fn answered(&self, _: &Record) {}
 }
 
 #[cfg(test)]

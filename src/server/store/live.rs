@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::super::engine::{Rules, State, next_deadline};
+use super::super::engine::{Millis, Rules, State, next_deadline};
 use super::super::scheduler::Deadlines;
+use super::Meters;
 
 /// What the writer knows of a check without asking the disk.
 #[derive(Debug, Clone)]
@@ -62,9 +63,13 @@ impl Live {
     }
 
     /// The batch is on disk.
-    pub fn commit(&mut self) -> Published {
+    pub fn commit(&mut self, meters: &Meters) -> Published {
         let mut published = Published::default();
         for (row, check) in std::mem::take(&mut self.batch) {
+            meters.status_changed(
+                self.committed.get(&row).map(|check| check.state.status),
+                check.as_ref().map(|check| check.state.status),
+            );
             match check {
                 Some(check) => {
                     self.deadlines
@@ -88,12 +93,14 @@ impl Live {
         self.job.clear();
     }
 
+    /// The deadline of a check as it is committed.
+    pub fn deadline(&self, row: i64) -> Option<Millis> {
+        let check = self.committed.get(&row)?;
+        next_deadline(&check.rules, &check.state)
+    }
+
     /// Sets the deadline of a check anew from what is committed.
     pub fn restore_deadline(&mut self, row: i64) {
-        let deadline = self
-            .committed
-            .get(&row)
-            .and_then(|check| next_deadline(&check.rules, &check.state));
-        self.deadlines.set(row, deadline);
+        self.deadlines.set(row, self.deadline(row));
     }
 }

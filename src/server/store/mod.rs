@@ -9,6 +9,7 @@ pub mod channels;
 pub mod checks;
 mod live;
 pub mod maintenance;
+mod meters;
 pub mod outbox;
 pub mod pings;
 pub mod projects;
@@ -29,8 +30,12 @@ use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
 use super::bell::Bell;
+pub use meters::Meters;
 pub use writer::Desk;
 use writer::Writer;
+
+/// The database's file in the data directory.
+pub const DATABASE: &str = "pakyas.db";
 
 /// How many idle reading connections are kept.
 const IDLE_READERS: usize = 8;
@@ -58,6 +63,13 @@ pub enum StoreError {
         found: usize,
         /// The newest that this program knows.
         newest: usize,
+    },
+    /// The database's file is not what SQLite has written.
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// What SQLite says.
+        error: rusqlite::Error,
     },
     /// The value of this field is taken by another row.
     Taken(&'static str),
@@ -87,6 +99,11 @@ impl fmt::Display for StoreError {
                 f,
                 "the database was written by a newer pakyas-server (schema {found}, this one knows {newest}); install the newer version again"
             ),
+            Self::Damaged { path, error } => write!(
+                f,
+                "the database {} is damaged ({error}); stop the server, keep a copy of the file, and put a backup in its place, without the files {0}-wal and {0}-shm",
+                path.display()
+            ),
             Self::Taken(field) => write!(f, "that {field} is taken"),
             Self::Gone => f.write_str("it is not there any more"),
             Self::Randomness(error) => error.fmt(f),
@@ -114,6 +131,7 @@ pub struct Store {
     writer: Writer,
     readers: Readers,
     public_ids: PublicIds,
+    meters: Arc<Meters>,
     /// Held for as long as the store is open; the kernel lets go of it even after `kill -9`.
     _lock: File,
 }
@@ -152,17 +170,21 @@ impl Store {
             Err(TryLockError::Error(error)) => return Err(in_directory(error)),
         }
         // Made by us first, so that SQLite gives it and its companions our mode.
-        drop(private("pakyas.db")?);
-        let path = directory.join("pakyas.db");
-        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        schema::migrate(&mut connection)?;
+        drop(private(DATABASE)?);
+        let path = directory.join(DATABASE);
+        let damaged = |error| damaged(&path, error);
+        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(damaged)?;
+        schema::migrate(&mut connection).map_err(damaged)?;
         let public_ids = PublicIds::default();
+        let meters = Arc::new(Meters::default());
         let writer = Writer::start(
             connection,
             Arc::clone(&public_ids),
             public_url.to_owned(),
             alerted,
-        )?;
+            Arc::clone(&meters),
+        )
+        .map_err(damaged)?;
         Ok(Self {
             writer,
             readers: Readers {
@@ -170,8 +192,14 @@ impl Store {
                 idle: Mutex::default(),
             },
             public_ids,
+            meters,
             _lock: lock,
         })
+    }
+
+    /// What the store counts about itself.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// Runs `job` in the writer's next transaction and waits until it is on disk. Where `job`
@@ -267,6 +295,35 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
         connection.pragma_update(None, "foreign_keys", true)?;
     }
     Ok(connection)
+}
+
+/// Opens the database at `path` for reading, beside the server that may have it open.
+///
+/// # Errors
+/// As SQLite says; [`StoreError::Damaged`] where it is no database.
+pub fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let connection =
+        connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| damaged(path, error))?;
+    schema::check(&connection).map_err(|error| damaged(path, error))?;
+    Ok(connection)
+}
+
+/// Says of which file, where an error is about a damaged one.
+pub fn damaged(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Sqlite(error)
+            if matches!(
+                error.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+            ) =>
+        {
+            StoreError::Damaged {
+                path: path.to_owned(),
+                error,
+            }
+        }
+        error => error,
+    }
 }
 
 /// Turns a violated UNIQUE constraint into [`StoreError::Taken`] of `field`.

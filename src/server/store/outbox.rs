@@ -153,6 +153,17 @@ pub fn due(
     Ok((due, next))
 }
 
+/// How many deliveries are still to be made.
+///
+/// # Errors
+/// As SQLite says.
+pub fn pending(connection: &Connection) -> Result<i64, StoreError> {
+    let count = connection
+        .prepare_cached("SELECT count(*) FROM delivery WHERE state = 'pending'")?
+        .query_row([], |row| row.get(0))?;
+    Ok(count)
+}
+
 /// Writes how an attempt ended, and what the target said (for people).
 ///
 /// # Errors

@@ -10,6 +10,19 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002-schedules.sql"),
 ];
 
+/// That the database behind `connection` is not of a newer schema.
+///
+/// # Errors
+/// [`StoreError::Newer`] where a newer pakyas-server has written it; else as SQLite says.
+pub fn check(connection: &Connection) -> Result<(), StoreError> {
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let (found, newest) = (found as usize, MIGRATIONS.len());
+    if found > newest {
+        return Err(StoreError::Newer { found, newest });
+    }
+    Ok(())
+}
+
 /// Brings the database behind `connection` to the newest schema; each step in a transaction
 /// of its own.
 ///

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use super::super::bell::Bell;
 use super::super::clock;
 use super::super::engine::{self, Effect, Event, Millis, Reason, Rules, Windows};
 use super::live::{Live, LiveCheck, Published};
-use super::{PublicIds, StoreError, checks, outbox, pings};
+use super::{Meters, PublicIds, StoreError, checks, outbox, pings};
 
 /// How many jobs may wait before those who bring more have to.
 const QUEUE: usize = 4096;
@@ -62,6 +62,7 @@ impl Writer {
         public_ids: PublicIds,
         public_url: String,
         alerted: Bell,
+        meters: Arc<Meters>,
     ) -> Result<Self, StoreError> {
         let mut live = Live::default();
         for (row, check) in checks::load_live(&connection, clock::now())? {
@@ -77,6 +78,7 @@ impl Writer {
             public_ids,
             public_url,
             alerted,
+            meters,
             well: Arc::clone(&well),
         };
         thread.publish();
@@ -239,6 +241,7 @@ struct Thread {
     public_ids: PublicIds,
     public_url: String,
     alerted: Bell,
+    meters: Arc<Meters>,
     well: Arc<AtomicBool>,
 }
 
@@ -292,20 +295,22 @@ impl Thread {
 
     /// Runs `jobs` in one transaction, then answers them.
     fn batch(&mut self, jobs: Vec<Job>) {
+        self.meters.batches.count(jobs.len() as f64);
         let mut answers = Vec::with_capacity(jobs.len());
         let written = self.transaction(|desk| {
             for job in jobs {
-                desk.connection.execute_batch("SAVEPOINT job")?;
+                desk.connection
+                    .prepare_cached("SAVEPOINT job")?
+                    .execute([])?;
                 let (keep, answer) = job(desk);
                 answers.push(answer);
                 desk.live.end_job(keep);
                 // A full disk may have ended the whole transaction: then this fails too, and
                 // with it the batch.
-                desk.connection.execute_batch(if keep {
-                    "RELEASE job"
-                } else {
-                    "ROLLBACK TO job; RELEASE job"
-                })?;
+                if !keep {
+                    desk.connection.execute_batch("ROLLBACK TO job")?;
+                }
+                desk.connection.prepare_cached("RELEASE job")?.execute([])?;
             }
             Ok(())
         });
@@ -327,6 +332,10 @@ impl Thread {
         if due.is_empty() {
             return Ok(());
         }
+        let deadlines: Vec<Millis> = due
+            .iter()
+            .filter_map(|&row| self.live.deadline(row))
+            .collect();
         let result = self.transaction(|desk| {
             for &row in &due {
                 desk.apply(row, &Event::TimePassed, None)?;
@@ -334,6 +343,10 @@ impl Thread {
             }
             Ok(())
         });
+        let now = clock::now();
+        for at in deadlines {
+            self.meters.lag.count((now - at).max(0) as f64 / 1e3);
+        }
         // Also where nothing changed: the clock may have jumped back since it was due.
         for &row in &due {
             self.live.restore_deadline(row);
@@ -347,6 +360,7 @@ impl Thread {
     ) -> Result<(), StoreError> {
         let mut alerts = false;
         let (live, public_url) = (&mut self.live, &self.public_url);
+        let begun = Instant::now();
         let result = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -364,6 +378,7 @@ impl Thread {
         self.well.store(result.is_ok(), Ordering::Relaxed);
         match &result {
             Ok(()) => {
+                self.meters.commits.count(begun.elapsed().as_secs_f64());
                 self.publish();
                 if alerts {
                     self.alerted.ring();
@@ -379,7 +394,7 @@ impl Thread {
 
     /// Makes the batch count for everyone.
     fn publish(&mut self) {
-        let Published { there, gone } = self.live.commit();
+        let Published { there, gone } = self.live.commit(&self.meters);
         let nothing_new = |ids: &HashMap<Uuid, i64>| {
             gone.is_empty() && there.iter().all(|(id, _)| ids.contains_key(id))
         };

@@ -1,0 +1,119 @@
+//! What it takes to serve, grouped by subject: flag, environment, default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::super::http::{Network, TlsFiles};
+use super::Args;
+use super::values::{self, setting};
+
+/// Where the server listens unless told otherwise.
+const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+
+/// Management requests a minute for each organization (API.md).
+const DEFAULT_API_LIMIT: u32 = 1000;
+
+/// Settled values for serving.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Serve {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Where clients reach the server, without a slash at its end; where not said, it comes
+    /// from the address listened on.
+    pub public_url: Option<String>,
+    /// What it shows; none where it speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<Network>,
+    /// Where each request is logged, `-` being stdout.
+    pub access_log: Option<PathBuf>,
+    /// Management requests a minute for each organization.
+    pub api_limit: u32,
+}
+
+/// Settles the flags that serving takes; says all that is wrong with them at once.
+pub(super) fn settle(args: &Args) -> Result<Serve, String> {
+    let mut wrong = Vec::new();
+    let listen = or_setting(args.listen.clone(), "PAKYAS_SERVER_LISTEN")
+        .unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+    let listen = noted(values::address(&listen), &mut wrong);
+    let data_dir = noted(values::data_dir(args.data_dir.clone()), &mut wrong);
+    let public_url = or_setting(args.public_url.clone(), "PAKYAS_SERVER_PUBLIC_URL")
+        .map(|url| values::public_url(&url))
+        .transpose();
+    let public_url = noted(public_url, &mut wrong);
+    let tls = noted(tls(args), &mut wrong);
+    let proxies = noted(proxies(args), &mut wrong);
+    let access_log = args
+        .access_log
+        .clone()
+        .or_else(|| setting("PAKYAS_SERVER_ACCESS_LOG").map(PathBuf::from));
+    let api_limit = or_setting(args.api_limit.clone(), "PAKYAS_SERVER_API_LIMIT").map_or(
+        Ok(DEFAULT_API_LIMIT),
+        |text| {
+            text.parse().ok().filter(|&limit| limit > 0).ok_or_else(|| {
+                format!("--api-limit must be a number of requests a minute, not '{text}'")
+            })
+        },
+    );
+    let api_limit = noted(api_limit, &mut wrong);
+    match (listen, data_dir, public_url, tls, proxies, api_limit) {
+        (
+            Some(listen),
+            Some(data_dir),
+            Some(public_url),
+            Some(tls),
+            Some(proxies),
+            Some(api_limit),
+        ) => Ok(Serve {
+            listen,
+            data_dir,
+            public_url,
+            tls,
+            proxies,
+            access_log,
+            api_limit,
+        }),
+        _ => Err(wrong.join("\npakyas-server: ")),
+    }
+}
+
+/// The value, or none and its error among what is wrong.
+fn noted<T>(value: Result<T, String>, wrong: &mut Vec<String>) -> Option<T> {
+    value.map_err(|sentence| wrong.push(sentence)).ok()
+}
+
+fn or_setting(flag: Option<String>, name: &str) -> Option<String> {
+    flag.or_else(|| setting(name))
+}
+
+fn tls(args: &Args) -> Result<Option<TlsFiles>, String> {
+    let path =
+        |flag: &Option<PathBuf>, name| flag.clone().or_else(|| setting(name).map(PathBuf::from));
+    match (
+        path(&args.tls_cert, "PAKYAS_SERVER_TLS_CERT"),
+        path(&args.tls_key, "PAKYAS_SERVER_TLS_KEY"),
+    ) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (Some(_), None) => Err("--tls-cert needs --tls-key, the file with its key".to_owned()),
+        (None, Some(_)) => {
+            Err("--tls-key needs --tls-cert, the file with its certificate".to_owned())
+        }
+    }
+}
+
+fn proxies(args: &Args) -> Result<Vec<Network>, String> {
+    if !args.trusted_proxy.is_empty() {
+        return args.trusted_proxy.iter().map(|text| text.parse()).collect();
+    }
+    setting("PAKYAS_SERVER_TRUSTED_PROXY")
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(str::parse)
+        .collect()
+}

@@ -1,0 +1,65 @@
+//! What is said of a listening socket that std has no word for, and the limit on descriptors.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+use libc::c_int;
+
+/// Lets so many connections wait to be accepted (listen(2)), and gives the ones that are
+/// accepted from now on `patience` as the time that one read or write may wait, and no delay to
+/// fill packets: on Linux they inherit all three. Best effort: where it can't be had, all is as
+/// without it.
+pub fn prepare_listener(listener: &impl AsFd, backlog: i32, patience: Duration) {
+    let fd = listener.as_fd().as_raw_fd();
+    let time = libc::timeval {
+        tv_sec: patience.as_secs() as _,
+        tv_usec: patience.subsec_micros() as _,
+    };
+    let on: c_int = 1;
+    // SAFETY: pointers and lengths are those of locals that setsockopt(2) only reads; calling
+    // listen(2) again only changes the length of the queue.
+    unsafe {
+        for option in [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO] {
+            libc::setsockopt(
+                fd,
+                libc::SOL_SOCKET,
+                option,
+                (&raw const time).cast(),
+                size_of_val(&time) as libc::socklen_t,
+            );
+        }
+        libc::setsockopt(
+            fd,
+            libc::IPPROTO_TCP,
+            libc::TCP_NODELAY,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        );
+        libc::listen(fd, backlog);
+    }
+}
+
+/// Raises the number of descriptors that this process may have to the most that it may ask for
+/// (getrlimit(2)), and gives it.
+///
+/// # Errors
+/// As getrlimit(2): only for a programming error.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: both calls get a pointer to a local; the first fills it in, the second reads it.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let before = limit.rlim_cur;
+        limit.rlim_cur = limit.rlim_max;
+        if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) != 0 {
+            return Ok(before);
+        }
+    }
+    Ok(limit.rlim_cur)
+}

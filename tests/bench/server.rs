@@ -1,0 +1,522 @@
+//! What the server bears: durable pings a second beside nginx answering a constant, memory with
+//! 100,000 checks, and how late the last alert is when 10,000 fall due at once. Everything is
+//! measured in turn, in one run, with the same clients.
+//!
+//! `cargo bench --bench server`
+
+#![allow(missing_docs, reason = "a program, not a library")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use support::TempDir;
+
+/// How many checks the server has, and how many of them fall due at once.
+const CHECKS: usize = 100_000;
+const DUE: usize = 10_000;
+
+/// How many clients there are, each with one connection at a time.
+const CLIENTS: usize = 64;
+
+/// How long and how often each way is measured.
+const ROUND: Duration = Duration::from_secs(3);
+const ROUNDS: usize = 3;
+
+/// When the checks fall due after the ping that all of them seem to have had at once: their
+/// period and their grace, seconds.
+const PERIOD: u64 = 15;
+const GRACE: u64 = 1;
+
+fn main() {
+    // Fewer checks for a quick look.
+    let scale = |name: &str, usual: usize| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(usual)
+    };
+    let checks = scale("PAKYAS_BENCH_CHECKS", CHECKS);
+    println!(
+        "server, {} on {}, load {}",
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+        std::fs::read_to_string("/proc/loadavg")
+            .unwrap_or_default()
+            .split(' ')
+            .next()
+            .unwrap_or("unknown")
+    );
+    let directory = TempDir::new();
+    let ids = support::server::init(&directory);
+    let begun = Instant::now();
+    let server = Server::start(&directory);
+    let targets = server.create_checks(&ids, checks);
+    println!(
+        "{checks} checks made through the API   {:.0} a second",
+        checks as f64 / begun.elapsed().as_secs_f64()
+    );
+    drop(server);
+
+    let begun = Instant::now();
+    let server = Server::start(&directory);
+    println!(
+        "start with them, ms            {:>7.0}",
+        begun.elapsed().as_secs_f64() * 1e3
+    );
+    server.print_memory("memory after the start, MiB");
+    let requests: Vec<Vec<u8>> = targets.iter().map(|id| ping(id, "")).collect();
+    let nginx = Nginx::start();
+    if nginx.is_none() {
+        println!("there is no nginx here to compare with; Debian's nginx-light will do");
+    }
+    for (name, kept) in [("a new connection each", false), ("kept connections", true)] {
+        let mut ours = Vec::new();
+        let mut theirs = Vec::new();
+        for _ in 0..ROUNDS {
+            if let Some(nginx) = &nginx {
+                theirs.push(load(nginx.address, &requests, kept));
+            }
+            ours.push(load(server.address, &requests, kept));
+        }
+        println!("requests a second, {name}");
+        let ours = Sum::of(ours);
+        ours.print("  durable pings");
+        if nginx.is_some() {
+            let theirs = Sum::of(theirs);
+            theirs.print("  nginx, a constant");
+            println!(
+                "  ratio                        {:>7.2}",
+                ours.rate / theirs.rate
+            );
+        }
+    }
+    server.print_memory("memory after the pings, MiB");
+    fall_due(&server, &ids, &targets[..DUE.min(checks)]);
+    server.print_memory("memory after the alerts, MiB");
+}
+
+fn ping(public_id: &str, headers: &str) -> Vec<u8> {
+    format!("POST /{public_id} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{headers}\r\n")
+        .into_bytes()
+}
+
+/// The server, ended when dropped.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(directory: &TempDir) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pakyas-server"))
+            // On all addresses of this machine, so that clients don't run out of ports.
+            .args(["--listen", "0.0.0.0:0", "--public-url", "http://localhost"])
+            .args(["--api-limit", "100000000", "--data-dir"])
+            .arg(directory.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut greeting = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut greeting)
+            .unwrap();
+        let port = greeting.trim().rsplit(':').next().unwrap().parse().unwrap();
+        Self {
+            child,
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+        }
+    }
+
+    fn print_memory(&self, what: &str) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let kib: f64 = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|value| value.trim().trim_end_matches(" kB").parse().ok())
+            .unwrap();
+        println!("{what:<30} {:>7.0}", kib / 1024.0);
+    }
+
+    /// Makes checks and gives their public ids.
+    fn create_checks(&self, ids: &Value, count: usize) -> Vec<String> {
+        let made = Mutex::new(Vec::with_capacity(count));
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..CLIENTS {
+                scope.spawn(|| {
+                    let mut client = Client::new(self.address);
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= count {
+                            return;
+                        }
+                        let body = json!({
+                            "project_id": ids["project_id"], "name": format!("Check {number}"),
+                            "slug": format!("check-{number}"), "period_seconds": 86_400,
+                            "grace_seconds": 3600,
+                        });
+                        let check = client.api(ids, "POST", "/checks", &body);
+                        let id = check["public_id"].as_str().unwrap().to_owned();
+                        made.lock().unwrap().push(id);
+                    }
+                });
+            }
+        });
+        made.into_inner().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        support::signal(self.child.id(), "TERM");
+        let _ = self.child.wait();
+    }
+}
+
+/// nginx with a constant for everybody, ended when dropped.
+struct Nginx {
+    child: Child,
+    address: SocketAddr,
+    _directory: TempDir,
+}
+
+impl Nginx {
+    fn start() -> Option<Self> {
+        let directory = TempDir::new();
+        let port = TcpListener::bind("0.0.0.0:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let path = directory.path().display();
+        let config = format!(
+            "daemon off; worker_processes auto; pid {path}/pid; error_log {path}/error;
+             events {{ worker_connections 4096; }}
+             http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {path}/b;
+               proxy_temp_path {path}/p; fastcgi_temp_path {path}/f; uwsgi_temp_path {path}/u;
+               scgi_temp_path {path}/s; default_type text/plain;
+               server {{ listen 0.0.0.0:{port} backlog=4096; location / {{ return 200 \"OK\"; }} }} }}"
+        );
+        std::fs::write(directory.path().join("conf"), config).unwrap();
+        let program = ["nginx", "/usr/sbin/nginx"].into_iter().find(|program| {
+            Command::new(program)
+                .arg("-v")
+                .stderr(Stdio::null())
+                .status()
+                .is_ok()
+        })?;
+        let child = Command::new(program)
+            .arg("-c")
+            .arg(directory.path().join("conf"))
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        support::wait_for("nginx", || TcpStream::connect(address).ok());
+        Some(Self {
+            child,
+            address,
+            _directory: directory,
+        })
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        support::signal(self.child.id(), "TERM");
+        let _ = self.child.wait();
+    }
+}
+
+/// One client with one connection at a time.
+struct Client {
+    address: SocketAddr,
+    stream: Option<TcpStream>,
+    buffer: Vec<u8>,
+    /// The length of the last answer, and of its head.
+    length: usize,
+    head: usize,
+}
+
+impl Client {
+    fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            stream: None,
+            buffer: vec![0; 64 * 1024],
+            length: 0,
+            head: 0,
+        }
+    }
+
+    /// Sends a request and reads its answer; gives the status.
+    fn exchange(&mut self, request: &[u8], kept: bool) -> u16 {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => {
+                let stream = TcpStream::connect(self.address).unwrap();
+                stream.set_nodelay(true).unwrap();
+                stream
+            }
+        };
+        stream.write_all(request).unwrap();
+        let mut length = 0;
+        let (head, whole) = loop {
+            let read = stream.read(&mut self.buffer[length..]).unwrap();
+            assert!(read > 0, "the server has closed the connection");
+            length += read;
+            if let Some(whole) = whole_answer(&self.buffer[..length]) {
+                break whole;
+            }
+        };
+        (self.head, self.length) = (head, whole);
+        if kept {
+            self.stream = Some(stream);
+        }
+        std::str::from_utf8(&self.buffer[9..12])
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    fn api(&mut self, ids: &Value, method: &str, path: &str, body: &Value) -> Value {
+        let body = body.to_string();
+        let request = format!(
+            "{method} /api/v1{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            ids["api_key"].as_str().unwrap(),
+            body.len()
+        );
+        let status = self.exchange(request.as_bytes(), true);
+        let answer = &self.buffer[self.head..self.length];
+        assert!(status < 300, "{}", String::from_utf8_lossy(answer));
+        serde_json::from_slice(answer).unwrap_or_default()
+    }
+}
+
+/// Where the head of an answer ends, and the answer; none while it is not whole.
+fn whole_answer(bytes: &[u8]) -> Option<(usize, usize)> {
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(&bytes[..head]).ok()?;
+    let body: usize = text
+        .lines()
+        .find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length")
+                .then(|| value.trim().parse().ok())?
+        })
+        .unwrap_or(0);
+    (bytes.len() >= head + body).then_some((head, head + body))
+}
+
+/// One round: the latency of every request.
+fn load(address: SocketAddr, requests: &[Vec<u8>], kept: bool) -> Vec<Duration> {
+    let all = Mutex::new(Vec::new());
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for number in 0..CLIENTS {
+            let (all, stop) = (&all, &stop);
+            scope.spawn(move || {
+                // A loopback address of its own for each, so that none runs out of ports.
+                let mut address = address;
+                address.set_ip([127, 0, 1, number as u8 + 1].into());
+                let mut client = Client::new(address);
+                let mut latencies = Vec::new();
+                let mut which = number * 7919;
+                while !stop.load(Ordering::Relaxed) {
+                    which = (which + 104_729) % requests.len();
+                    let begun = Instant::now();
+                    let status = client.exchange(&requests[which], kept);
+                    latencies.push(begun.elapsed());
+                    assert_eq!(status, 200);
+                }
+                all.lock().unwrap().extend(latencies);
+            });
+        }
+        std::thread::sleep(ROUND);
+        stop.store(true, Ordering::Relaxed);
+    });
+    all.into_inner().unwrap()
+}
+
+struct Sum {
+    rate: f64,
+    median: f64,
+    p99: f64,
+}
+
+impl Sum {
+    fn of(rounds: Vec<Vec<Duration>>) -> Self {
+        let mut rates: Vec<f64> = rounds
+            .iter()
+            .map(|round| round.len() as f64 / ROUND.as_secs_f64())
+            .collect();
+        rates.sort_by(f64::total_cmp);
+        let mut all: Vec<f64> = rounds
+            .iter()
+            .flatten()
+            .map(|time| time.as_secs_f64() * 1e3)
+            .collect();
+        all.sort_by(f64::total_cmp);
+        Self {
+            rate: rates[rates.len() / 2],
+            median: all[all.len() / 2],
+            p99: all[all.len() * 99 / 100],
+        }
+    }
+
+    fn print(&self, name: &str) {
+        println!(
+            "{name:<30} {:>7.0}   p50 {:.2} ms, p99 {:.2} ms",
+            self.rate, self.median, self.p99
+        );
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(0)
+}
+
+/// All of these checks fall silent in the same instant, with somebody to hear of it.
+fn fall_due(server: &Server, ids: &Value, targets: &[String]) {
+    // A target that takes everything.
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", target.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in target.incoming().flatten() {
+            std::thread::spawn(move || take_everything(stream));
+        }
+    });
+    let mut client = Client::new(server.address);
+    let channel = json!({
+        "org_id": ids["org_id"], "kind": "webhook", "name": "bench", "target": url,
+    });
+    client.api(ids, "POST", "/channels", &channel);
+    let all = client.api(ids, "GET", "/projects", &Value::Null);
+    assert!(all.is_array());
+
+    // Their rules are changed, then each gets a ping as of the same moment.
+    let wanted: std::collections::HashSet<&str> = targets.iter().map(String::as_str).collect();
+    let rows = read_checks(server, ids);
+    let mine: Vec<&(String, String)> = rows
+        .iter()
+        .filter(|(_, public_id)| wanted.contains(public_id.as_str()))
+        .collect();
+    let rules = json!({ "period_seconds": PERIOD, "grace_seconds": GRACE });
+    in_parallel(server.address, mine.len(), |client, place| {
+        client.api(ids, "PUT", &format!("/checks/{}", mine[place].0), &rules);
+    });
+    let before = down(&mut client);
+    let together = now_ms();
+    in_parallel(server.address, targets.len(), |client, place| {
+        let age = format!("X-Pakyas-Age: {}\r\n", now_ms() - together);
+        assert_eq!(client.exchange(&ping(&targets[place], &age), true), 200);
+    });
+    let due = together + (PERIOD + GRACE) * 1000;
+    assert!(
+        now_ms() + 2000 < due,
+        "this machine is too busy to ping them all in time"
+    );
+    std::thread::sleep(Duration::from_millis(due - now_ms()));
+    let (mut p99, mut last) = (0, 0);
+    let begun = Instant::now();
+    while last == 0 {
+        let lag = now_ms().saturating_sub(due);
+        let reached = down(&mut client) - before;
+        if p99 == 0 && reached * 100 >= targets.len() * 99 {
+            p99 = lag;
+        }
+        if reached >= targets.len() {
+            last = lag;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "only {reached} are down"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    println!(
+        "{} due at once, alerts written after, ms   p99 {p99}, last {last}",
+        targets.len()
+    );
+}
+
+fn take_everything(mut stream: TcpStream) {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut length = 0;
+    while let Ok(read @ 1..) = stream.read(&mut buffer[length..]) {
+        length += read;
+        if let Some((_, whole)) = whole_answer(&buffer[..length]) {
+            buffer.copy_within(whole..length, 0);
+            length -= whole;
+            if stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+/// Ids and public ids of all checks.
+fn read_checks(server: &Server, ids: &Value) -> Vec<(String, String)> {
+    let mut answer = ureq::get(format!("http://{}/api/v1/checks", server.address))
+        .header(
+            "authorization",
+            format!("Bearer {}", ids["api_key"].as_str().unwrap()),
+        )
+        .call()
+        .unwrap();
+    let bytes = answer
+        .body_mut()
+        .with_config()
+        .limit(1 << 30)
+        .read_to_vec()
+        .unwrap();
+    let checks: Vec<Value> = serde_json::from_slice(&bytes).unwrap();
+    let text = |check: &Value, name: &str| check[name].as_str().unwrap().to_owned();
+    checks
+        .iter()
+        .map(|check| (text(check, "id"), text(check, "public_id")))
+        .collect()
+}
+
+fn in_parallel(address: SocketAddr, count: usize, work: impl Fn(&mut Client, usize) + Sync) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let mut client = Client::new(address);
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    if place >= count {
+                        return;
+                    }
+                    work(&mut client, place);
+                }
+            });
+        }
+    });
+}
+
+/// How many checks are down, by `/metrics`.
+fn down(client: &mut Client) -> usize {
+    client.exchange(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", true);
+    let text = String::from_utf8_lossy(&client.buffer[client.head..client.length]).into_owned();
+    text.lines()
+        .find_map(|line| line.strip_prefix("pakyas_checks{status=\"down\"} "))
+        .and_then(|count| count.parse().ok())
+        .unwrap()
+}
