@@ -8,6 +8,10 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 
+mod accounts;
+
+pub use accounts::{Admin, Task};
+
 /// Where the server listens unless told otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 
@@ -45,6 +49,9 @@ pub struct Args {
 #[argh(subcommand)]
 enum Command {
     Init(InitArgs),
+    User(accounts::UserArgs),
+    Org(accounts::OrgArgs),
+    Key(accounts::KeyArgs),
 }
 
 /// Create the first organization with a project and an API key, and print their ids and the key.
@@ -91,6 +98,8 @@ pub enum Mode {
     Serve(Serve),
     /// Create the first organization.
     Init(Init),
+    /// Change who may do what.
+    Admin(Admin),
 }
 
 /// Settled values for serving.
@@ -172,19 +181,25 @@ fn settle(args: Args) -> Result<Mode, String> {
         flag.or_else(|| setting("PAKYAS_SERVER_DATA_DIR").map(PathBuf::from))
             .map_or_else(default_data_dir, Ok)
     };
+    let admin = |(task, typed_dir, format): accounts::Typed| {
+        Ok(Mode::Admin(Admin {
+            data_dir: data_dir(typed_dir.or_else(|| args.data_dir.clone()))?,
+            json: is_json(&format)?,
+            task,
+        }))
+    };
     match args.command {
         Some(Command::Init(init)) => Ok(Mode::Init(Init {
-            data_dir: data_dir(init.data_dir.or(args.data_dir))?,
+            data_dir: data_dir(init.data_dir.or(args.data_dir.clone()))?,
             org: name("--org", &init.org)?,
             project: name("--project", &init.project)?,
             email: email(&init.email)?,
             password_file: init.password_file,
-            json: match init.format.as_str() {
-                "text" => false,
-                "json" => true,
-                other => return Err(format!("--format is text or json, not '{other}'")),
-            },
+            json: is_json(&init.format)?,
         })),
+        Some(Command::User(typed)) => admin(typed.settle()?),
+        Some(Command::Org(typed)) => admin(typed.settle()?),
+        Some(Command::Key(typed)) => admin(typed.settle()?),
         None => Ok(Mode::Serve(Serve {
             listen: address(
                 &args
@@ -199,6 +214,14 @@ fn settle(args: Args) -> Result<Mode, String> {
                 .map(|url| public_url(&url))
                 .transpose()?,
         })),
+    }
+}
+
+fn is_json(format: &str) -> Result<bool, String> {
+    match format {
+        "text" => Ok(false),
+        "json" => Ok(true),
+        other => Err(format!("--format is text or json, not '{other}'")),
     }
 }
 

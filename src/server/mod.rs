@@ -1,5 +1,7 @@
 //! The self-hosted Pakyas Cloud: answers API.md, decides what is late or down, sends alerts.
 
+mod accounts;
+mod admin;
 pub mod alerts;
 pub mod api;
 mod args;
@@ -10,3 +12,4 @@ pub mod http;
 pub mod program;
 mod scheduler;
 pub mod store;
+mod web;

@@ -6,9 +6,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use argon2::Argon2;
-use argon2::password_hash::PasswordHasher;
-
+use super::accounts::{Accounts, passwords};
+use super::admin;
 use super::alerts::Notifier;
 use super::alerts::dispatch::Dispatcher;
 use super::api::App;
@@ -36,6 +35,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> i32 {
         Ok(Mode::Version) => print(&format!("pakyas-server {VERSION}\n")),
         Ok(Mode::Serve(options)) => serve(&options),
         Ok(Mode::Init(options)) => init(options),
+        Ok(Mode::Admin(options)) => admin::run(options).and_then(|text| print(&text)),
         Err(Exit::Help(text)) => print(&text),
         Err(Exit::Usage(text)) => {
             eprintln!("pakyas-server: {text}\nRun pakyas-server --help for the options.");
@@ -69,7 +69,7 @@ fn init(options: Init) -> Result<(), String> {
     let password_hash = options
         .password_file
         .as_deref()
-        .map(|path| hash(&Secret::from_file(path)?))
+        .map(|path| passwords::hash(Secret::from_file(path)?.expose()))
         .transpose()?;
     let store = Store::open(&options.data_dir, "", Bell::default()).map_err(|e| e.to_string())?;
     let initialised = store
@@ -109,13 +109,6 @@ fn init(options: Init) -> Result<(), String> {
     })
 }
 
-fn hash(password: &Secret) -> Result<String, String> {
-    Argon2::default()
-        .hash_password(password.expose().as_bytes())
-        .map(|hash| hash.to_string())
-        .map_err(|error| format!("can't hash the password: {error}"))
-}
-
 fn create(store: &Store, first: FirstOrganization) -> Result<Created, String> {
     store
         .write(move |desk| accounts::create_first(desk, &first))
@@ -153,9 +146,11 @@ fn serve(options: &Serve) -> Result<(), String> {
     let notifier = Arc::new(Notifier::default());
     let dispatcher = Dispatcher::start(Arc::clone(&store), Arc::clone(&notifier), alerted)
         .map_err(|e| e.to_string())?;
+    let accounts = Arc::new(Accounts::default());
     let app = App {
         store: Arc::clone(&store),
         notifier,
+        accounts: Arc::clone(&accounts),
         public_url,
     };
     let listener = Listener::start(listener, Limits::default(), Arc::new(app))
@@ -168,6 +163,7 @@ fn serve(options: &Serve) -> Result<(), String> {
     leave_at_the_second_signal();
     listener.stop(STOP_PATIENCE);
     drop(dispatcher);
+    accounts.uses.finish(&store);
     store.close();
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Refusals: each a status and one sentence that says what to do.
 
+use std::time::Duration;
+
 use ureq_proto::http::StatusCode;
 
 use super::super::http::Response;
@@ -15,6 +17,8 @@ pub struct ApiError {
     pub body: ErrorBody,
     /// With 405: the methods that the route takes.
     allow: Option<&'static str>,
+    /// With 429: after how many seconds it is worth another attempt.
+    pause: Option<u16>,
 }
 
 impl ApiError {
@@ -29,6 +33,7 @@ impl ApiError {
                 requested_org_id: None,
             },
             allow: None,
+            pause: None,
         }
     }
 
@@ -52,6 +57,15 @@ impl ApiError {
         error
     }
 
+    /// 429: it is worth another attempt after `pause`.
+    pub fn too_many(pause: Duration, sentence: &str) -> Self {
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, sentence);
+        // Up, so that who comes then is not told to wait again.
+        let seconds = pause.as_millis().div_ceil(1000).max(1);
+        error.pause = Some(u16::try_from(seconds).unwrap_or(u16::MAX));
+        error
+    }
+
     /// 422: the value of `field` is refused.
     pub fn field(field: &str, sentence: &str) -> Self {
         let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, sentence);
@@ -64,6 +78,9 @@ impl ApiError {
         let mut response = Response::json(self.status, &self.body);
         if let Some(allow) = self.allow {
             response = response.with("allow", allow);
+        }
+        if let Some(seconds) = self.pause {
+            response = response.with("retry-after", seconds.to_string());
         }
         match self.status {
             StatusCode::UNAUTHORIZED => response.with("www-authenticate", "Bearer"),
@@ -85,6 +102,10 @@ impl From<StoreError> for ApiError {
                 error
             }
             StoreError::Gone => Self::not_found("It is not there any more"),
+            StoreError::Full(what) => Self::new(
+                StatusCode::CONFLICT,
+                &format!("This organization has as many {what} as it may; remove one first"),
+            ),
             error => {
                 eprintln!("pakyas-server: {error}");
                 Self::new(

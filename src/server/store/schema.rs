@@ -5,7 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// The steps, oldest first. A step that has shipped is never edited: a change is a new one.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0003-accounts.sql"),
+];
 
 /// Brings the database behind `connection` to the newest schema; each step in a transaction
 /// of its own.
@@ -32,4 +35,13 @@ pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.pragma_update(None, "user_version", version as u32 + 1)?;
         transaction.commit()?;
     }
+}
+
+/// Whether the database has the newest schema already.
+///
+/// # Errors
+/// As SQLite says.
+pub fn is_newest(connection: &Connection) -> Result<bool, StoreError> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version as usize == MIGRATIONS.len())
 }
