@@ -20,6 +20,8 @@ pub struct Uses(Mutex<Noted>);
 #[derive(Default)]
 struct Noted {
     uses: HashMap<Uuid, Millis>,
+    /// What was handed over last, which may not be written yet.
+    on_its_way: HashMap<Uuid, Millis>,
     handed: Millis,
 }
 
@@ -54,7 +56,8 @@ impl Uses {
     pub fn complete(&self, keys: &mut [ApiKey]) {
         let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for key in keys {
-            if let Some(&at) = noted.uses.get(&key.id) {
+            let newest = noted.uses.get(&key.id);
+            if let Some(&at) = newest.or_else(|| noted.on_its_way.get(&key.id)) {
                 key.last_used_at = jiff::Timestamp::from_millisecond(at).ok();
             }
         }
@@ -62,6 +65,7 @@ impl Uses {
 
     fn take(&self) -> Vec<(Uuid, Millis)> {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.uses.drain().collect()
+        noted.on_its_way = std::mem::take(&mut noted.uses);
+        noted.on_its_way.iter().map(|(&id, &at)| (id, at)).collect()
     }
 }
