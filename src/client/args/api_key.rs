@@ -44,7 +44,7 @@ pub struct ApiKeyList {}
     help_triggers("-h", "--help"),
     usage = "NAME [--scopes read,write,manage] [--expires DURATION]",
     example = "pakyas api-key create deploy --scopes read,write --expires 90d\n\
-               pakyas api-key create web-1 --quiet > /run/secrets/pakyas"
+               pakyas api-key create web-1 --quiet"
 )]
 pub struct ApiKeyCreate {
     /// its name, 1 to 100 characters

@@ -78,7 +78,7 @@ pub struct AuthKeyList {}
     help_triggers("-h", "--help"),
     usage = "[KEY|file:PATH] [--org NAME]",
     example = "pakyas auth key set file:/run/secrets/pakyas\n\
-               pakyas auth key set --org \"Company A\" < key.txt"
+               pakyas auth key set --org \"Company A\""
 )]
 pub struct AuthKeySet {
     /// the key, or file:PATH to read it from a file; without it, it is asked for on the
