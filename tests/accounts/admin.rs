@@ -119,6 +119,10 @@ fn what_can_not_be_done_is_told_and_changes_nothing() {
             &["user", "add", "me@example.com", "--role", "member"],
             "without an owner",
         ),
+        (
+            &["user", "add", "me@acme.example"],
+            "member in 'Acme' already",
+        ),
         (&["user", "remove", "no@acme.example"], "no@acme.example"),
         (
             &["user", "add", "x@acme.example", "--org", "Nowhere"],

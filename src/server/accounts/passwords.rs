@@ -41,7 +41,9 @@ impl Passwords {
         let _turn = self.turn().ok_or(PATIENCE)?;
         let parsed = hash.and_then(|hash| phc::PasswordHash::new(hash).ok());
         let found = parsed.is_some();
-        let Some(hash) = parsed.or_else(|| phc::PasswordHash::new(nobodys()).ok()) else {
+        // Asked for in either case: it is made at the first attempt, whoever's that is.
+        let nobodys = phc::PasswordHash::new(nobodys()).ok();
+        let Some(hash) = parsed.or(nobodys) else {
             return Ok(false);
         };
         let same = Argon2::default()

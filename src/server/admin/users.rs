@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::{line, org, password, table, told, user};
-use crate::server::store::accounts::{Role, memberships};
+use crate::server::store::accounts::{Role, memberships, role_in};
 use crate::server::store::{Beside, StoreError, users};
 
 /// A person to be added.
 pub(super) struct New {
     pub email: String,
     pub name: Option<String>,
-    pub role: Role,
+    pub role: Option<Role>,
     pub password_file: Option<String>,
 }
 
@@ -24,6 +24,23 @@ pub(super) fn add(
     let known = store
         .read(|connection| users::by_email(connection, &new.email))
         .map_err(told)?;
+    let here = match &known {
+        Some(user) => store
+            .read(|connection| role_in(connection, org.id, user.id))
+            .map_err(told)?,
+        None => None,
+    };
+    let role = match (here, new.role) {
+        (Some(role), None) => {
+            return Err(format!(
+                "{} is {} in '{}' already; --role changes that",
+                new.email,
+                role.as_str(),
+                org.name
+            ));
+        }
+        (_, role) => role.unwrap_or(Role::Member),
+    };
     let hash = match (&known, &new.password_file) {
         (Some(_), Some(_)) => {
             return Err(format!(
@@ -34,7 +51,7 @@ pub(super) fn add(
         (Some(_), None) => None,
         (None, file) => Some(password::new(file.as_deref(), &new.email)?),
     };
-    let (role, email) = (new.role, &new.email);
+    let email = &new.email;
     let id = store
         .write(|desk| {
             let id = match &known {

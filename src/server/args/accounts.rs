@@ -48,9 +48,9 @@ struct UserAddArgs {
     /// the organization, by name or id (default: the only one)
     #[argh(option, arg_name = "name")]
     org: Option<String>,
-    /// owner, admin, member or read-only (default member)
-    #[argh(option, arg_name = "role", default = "String::from(\"member\")")]
-    role: String,
+    /// owner, admin, member or read-only (default member, for who is new there)
+    #[argh(option, arg_name = "role")]
+    role: Option<String>,
     /// how they want to be called
     #[argh(option, arg_name = "name")]
     name: Option<String>,
@@ -318,7 +318,7 @@ pub enum Task {
     UserAdd {
         email: String,
         org: Option<String>,
-        role: Role,
+        role: Option<Role>,
         name: Option<String>,
         password_file: Option<String>,
     },
@@ -365,12 +365,7 @@ impl UserArgs {
                 Task::UserAdd {
                     email: email(&typed.email)?,
                     org: typed.org,
-                    role: Role::named(&typed.role).ok_or_else(|| {
-                        format!(
-                            "--role is owner, admin, member or read-only, not '{}'",
-                            typed.role
-                        )
-                    })?,
+                    role: typed.role.map(|text| role(&text)).transpose()?,
                     name: typed.name.map(|text| name("--name", &text)).transpose()?,
                     password_file: typed.password_file,
                 },
@@ -448,6 +443,11 @@ impl KeyArgs {
             ),
         })
     }
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    Role::named(text)
+        .ok_or_else(|| format!("--role is owner, admin, member or read-only, not '{text}'"))
 }
 
 /// A list such as `read,write`, each once and in the usual order.
