@@ -16,6 +16,11 @@ impl Secret {
         &self.0
     }
 
+    /// A secret as it is.
+    pub fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
     /// Takes `text` as it is typed: the secret itself, or `file:PATH` to read it from a
     /// file (white space at both ends of the file is not part of it).
     ///

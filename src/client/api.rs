@@ -278,7 +278,7 @@ pub fn no_organization(wanted: &str, there: &[Organization]) -> Error {
 }
 
 /// What an answer that is no success means.
-fn refusal(answer: &Answer, origin: &str, source: KeySource) -> Error {
+pub(super) fn refusal(answer: &Answer, origin: &str, source: KeySource) -> Error {
     let told: Option<ErrorBody> = serde_json::from_slice(&answer.body).ok();
     let sentence = told
         .as_ref()

@@ -168,23 +168,29 @@ pub enum Command {
     Channel(Channel),
     Maintenance(Maintenance),
     Spool(Spool),
+    Auth(Auth),
+    ApiKey(ApiKey),
 }
 
-/// Log in with an API key, and keep it for later commands.
+/// Log in: in a browser, with email and password, or with an API key. A key is kept for later.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "login",
     help_triggers("-h", "--help"),
-    usage = "--api-key KEY|file:PATH|-",
-    example = "pakyas login --api-key pk_live_your_key_here\n\
-               pakyas login --api-key file:/run/secrets/pakyas --api-url http://127.0.0.1:8080"
+    usage = "[--no-browser | --api-key KEY|file:PATH|-]",
+    example = "pakyas login\n\
+               pakyas login --no-browser --api-url http://127.0.0.1:8080\n\
+               pakyas login --api-key pk_live_your_key_here"
 )]
 pub struct Login {
     /// the key; file:PATH reads it from a file, - from standard input, and neither
     /// shows it in the list of processes
     #[argh(option)]
     pub api_key: Option<String>,
+    /// ask for email and password on this terminal
+    #[argh(switch)]
+    pub no_browser: bool,
 }
 
 /// Forget the key of the organization in use.
@@ -362,11 +368,18 @@ pub struct ProjectDelete {
     pub yes: bool,
 }
 
+mod api_key;
+mod auth;
 mod check;
 mod maintenance;
 mod signals;
 mod spool;
 
+pub use api_key::{ApiKey, ApiKeyCommand, ApiKeyCreate, ApiKeyList, ApiKeyRevoke};
+pub use auth::{
+    Auth, AuthCommand, AuthKey, AuthKeyCommand, AuthKeyList, AuthKeyRm, AuthKeySet, AuthKeyVerify,
+    AuthStatus,
+};
 pub use check::{
     Check, CheckCommand, CheckCreate, CheckDelete, CheckList, CheckLogs, CheckPause, CheckResume,
     CheckShow, CheckSync, CheckUpdate,

@@ -10,6 +10,7 @@ pub mod cache;
 mod commands;
 pub mod config;
 pub mod delivery;
+mod door;
 pub mod error;
 mod files;
 mod http;

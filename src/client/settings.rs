@@ -386,11 +386,19 @@ fn checked(key: Key) -> Result<Key, Error> {
     ))
 }
 
-/// A key as it was typed after `--api-key`.
+/// A key as it was typed after `--api-key`, or as a server gave it.
 ///
 /// # Errors
 /// [`Kind::NotLoggedIn`] where it can't be one; the message does not show it.
 pub fn typed_key(secret: Secret) -> Result<Key, Error> {
+    // Kept, it would be read as the name of a file: no server may have us send one of ours.
+    if secret.expose().starts_with("file:") {
+        return Err(Error::new(
+            Kind::NotLoggedIn,
+            "Not logged in: what came as an API key is the name of a file. \
+             Run: pakyas login --api-key KEY",
+        ));
+    }
     checked(Key {
         secret,
         source: KeySource::CommandLine,

@@ -2,6 +2,7 @@
 //! together. The flags of serving are here, what they mean is in `serve`; each command has a
 //! file of its own.
 
+mod accounts;
 mod backup;
 mod init;
 mod look;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 use argh::{ArgsInfo, FromArgs};
 
+pub use accounts::{Admin, Task};
 pub use backup::Backup;
 pub use init::Init;
 pub use serve::Serve;
@@ -77,6 +79,9 @@ enum Command {
     Backup(backup::BackupArgs),
     CheckConfig(look::CheckConfigArgs),
     Healthcheck(look::HealthcheckArgs),
+    User(accounts::UserArgs),
+    Org(accounts::OrgArgs),
+    Key(accounts::KeyArgs),
 }
 
 /// What to do.
@@ -94,6 +99,8 @@ pub enum Mode {
     CheckConfig(Serve),
     /// Ask whether the server is well.
     Healthcheck(Serve),
+    /// Change who may do what.
+    Admin(Admin),
 }
 
 /// What the command line asks for that is not [`Mode`]: text to print.
@@ -123,11 +130,21 @@ fn settle(args: Args) -> Result<Mode, String> {
     if args.version {
         return Ok(Mode::Version);
     }
+    let admin = |(task, typed_dir, format): accounts::Typed| {
+        Ok(Mode::Admin(Admin {
+            data_dir: values::data_dir(typed_dir.or_else(|| args.data_dir.clone()))?,
+            json: values::is_json(&format)?,
+            task,
+        }))
+    };
     match args.command {
         Some(Command::Init(init)) => init::settle(init, args.data_dir).map(Mode::Init),
         Some(Command::Backup(backup)) => backup::settle(backup, args.data_dir).map(Mode::Backup),
         Some(Command::CheckConfig(_)) => serve::settle(&args).map(Mode::CheckConfig),
         Some(Command::Healthcheck(_)) => serve::settle(&args).map(Mode::Healthcheck),
+        Some(Command::User(typed)) => admin(typed.settle()?),
+        Some(Command::Org(typed)) => admin(typed.settle()?),
+        Some(Command::Key(typed)) => admin(typed.settle()?),
         None => serve::settle(&args).map(Mode::Serve),
     }
 }

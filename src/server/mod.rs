@@ -1,6 +1,8 @@
 //! The self-hosted Pakyas Cloud: answers API.md, decides what is late or down, sends alerts.
 
 mod access_log;
+mod accounts;
+mod admin;
 pub mod alerts;
 pub mod api;
 mod args;
@@ -16,3 +18,4 @@ mod rate;
 mod scheduler;
 pub mod store;
 mod systemd;
+mod web;

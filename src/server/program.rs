@@ -6,10 +6,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use argon2::Argon2;
-use argon2::password_hash::PasswordHasher;
-
 use super::access_log::AccessLog;
+use super::accounts::{Accounts, passwords};
+use super::admin;
 use super::alerts::Notifier;
 use super::alerts::dispatch::Dispatcher;
 use super::api::{App, Rates};
@@ -44,6 +43,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> i32 {
         Ok(Mode::Backup(options)) => operations::backup::run(&options),
         Ok(Mode::CheckConfig(options)) => check_config(&options),
         Ok(Mode::Healthcheck(options)) => operations::healthcheck::run(&options),
+        Ok(Mode::Admin(options)) => admin::run(options).and_then(|text| print(&text)),
         Err(Exit::Help(text)) => print(&text),
         Err(Exit::Usage(text)) => {
             eprintln!("pakyas-server: {text}\nRun pakyas-server --help for the options.");
@@ -77,7 +77,7 @@ fn init(options: Init) -> Result<(), String> {
     let password_hash = options
         .password_file
         .as_deref()
-        .map(|path| hash(&Secret::from_file(path)?))
+        .map(|path| passwords::hash(Secret::from_file(path)?.expose()))
         .transpose()?;
     let store = Store::open(&options.data_dir, "", Bell::default()).map_err(|e| e.to_string())?;
     let initialised = store
@@ -115,13 +115,6 @@ fn init(options: Init) -> Result<(), String> {
              The key is shown this once; keep it.\n"
         )
     })
-}
-
-fn hash(password: &Secret) -> Result<String, String> {
-    Argon2::default()
-        .hash_password(password.expose().as_bytes())
-        .map(|hash| hash.to_string())
-        .map_err(|error| format!("can't hash the password: {error}"))
 }
 
 fn create(store: &Store, first: FirstOrganization) -> Result<Created, String> {
@@ -177,9 +170,11 @@ fn serve(options: &Serve) -> Result<(), String> {
         .as_deref()
         .map(|path| AccessLog::open(path, Arc::clone(&metrics.log_dropped)).map(Arc::new))
         .transpose()?;
+    let accounts = Arc::new(Accounts::default());
     let app = App {
         store: Arc::clone(&store),
         notifier,
+        accounts: Arc::clone(&accounts),
         public_url,
         rates: Rates::new(options.api_limit),
         metrics: Arc::new(metrics),
@@ -207,6 +202,7 @@ fn serve(options: &Serve) -> Result<(), String> {
         log.finish();
     }
     drop(dispatcher);
+    accounts.uses.finish(&store);
     store.close();
     Ok(())
 }

@@ -33,10 +33,20 @@ pub use signal::{
 };
 #[cfg(feature = "server")]
 pub use socket::{prepare_listener, raise_descriptor_limit};
-pub use terminal::{Terminal, is_session_leader, own_group};
+pub use terminal::{Terminal, Typed, ask, ask_hidden, is_session_leader, own_group};
 
 /// Whether this process has the rights of root.
 pub fn is_root() -> bool {
     // SAFETY: geteuid only reads, and can't fail.
     unsafe { libc::geteuid() == 0 }
+}
+
+/// What this machine is called, where it says so in plain text (gethostname(2)).
+pub fn host_name() -> Option<String> {
+    let mut name = [0_u8; 256];
+    // SAFETY: the length is the array's; the last byte stays zero whatever is written before.
+    let result = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
+    let end = name.iter().position(|byte| *byte == 0)?;
+    let text = str::from_utf8(&name[..end]).ok()?;
+    (result == 0 && !text.is_empty()).then(|| text.to_owned())
 }

@@ -1,6 +1,8 @@
-//! The controlling terminal and its foreground process group.
+//! The controlling terminal and its foreground process group, and questions to a person.
 
 use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -53,4 +55,129 @@ pub fn own_group() -> i32 {
 pub fn is_session_leader() -> bool {
     // SAFETY: neither call touches memory of ours; getsid(2) of oneself succeeds.
     unsafe { libc::getsid(0) == libc::getpid() }
+}
+
+/// What came of asking a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Typed {
+    /// What was typed before Enter.
+    Line(String),
+    /// Ctrl-C, or the end of the input.
+    Interrupted,
+    /// Standard input is no terminal, so there is nobody to ask.
+    NoTerminal,
+}
+
+/// The longest line that is taken, bytes.
+const TYPED_MAX: usize = 4096;
+
+/// Asks on the terminal that standard input is, without showing what is typed. The terminal is
+/// as before when this returns.
+///
+/// # Errors
+/// As termios(3) and read(2).
+pub fn ask_hidden(prompt: &str) -> io::Result<Typed> {
+    ask_as(prompt, false)
+}
+
+/// As [`ask_hidden`], with what is typed on the screen.
+///
+/// # Errors
+/// As [`ask_hidden`].
+pub fn ask(prompt: &str) -> io::Result<Typed> {
+    ask_as(prompt, true)
+}
+
+fn ask_as(prompt: &str, show: bool) -> io::Result<Typed> {
+    if !io::stdin().is_terminal() {
+        return Ok(Typed::NoTerminal);
+    }
+    let _raw = Raw::enter()?;
+    let mut screen = io::stderr();
+    write!(screen, "{prompt}")?;
+    screen.flush()?;
+    let mut line: Vec<u8> = Vec::new();
+    let end = loop {
+        let mut byte = [0];
+        // Not std's, which would keep for itself what is typed ahead for the next question.
+        // SAFETY: read(2) into one byte of ours.
+        let count = unsafe { libc::read(libc::STDIN_FILENO, byte.as_mut_ptr().cast(), 1) };
+        if count < 0 {
+            let error = io::Error::last_os_error();
+            if error.kind() == io::ErrorKind::Interrupted {
+                continue;
+            }
+            return Err(error);
+        }
+        match byte[0] {
+            _ if count == 0 => break Typed::Interrupted,
+            b'\r' | b'\n' => break Typed::Line(String::from_utf8_lossy(&line).into_owned()),
+            // Ctrl-C, and Ctrl-D where nothing was typed.
+            3 => break Typed::Interrupted,
+            4 if line.is_empty() => break Typed::Interrupted,
+            // Backspace: one character, which may be several bytes.
+            8 | 127 => {
+                let text = String::from_utf8_lossy(&line).into_owned();
+                if let Some(last) = text.chars().next_back() {
+                    line.truncate(text.len().saturating_sub(last.len_utf8()));
+                    if show {
+                        write!(screen, "\u{8} \u{8}")?;
+                    }
+                }
+            }
+            // Ctrl-U: the whole line.
+            21 => {
+                if show {
+                    let width = String::from_utf8_lossy(&line).chars().count();
+                    write!(screen, "{}", "\u{8} \u{8}".repeat(width))?;
+                }
+                line.clear();
+            }
+            0..32 => {}
+            byte if line.len() < TYPED_MAX => {
+                line.push(byte);
+                if show {
+                    screen.write_all(&[byte])?;
+                }
+            }
+            _ => {}
+        }
+    };
+    writeln!(screen)?;
+    Ok(end)
+}
+
+/// The terminal on standard input, giving each byte as it is typed and showing none; as it was
+/// before once this is dropped.
+struct Raw(libc::termios);
+
+impl Raw {
+    fn enter() -> io::Result<Self> {
+        let mut before = MaybeUninit::<libc::termios>::uninit();
+        // SAFETY: tcgetattr(3) fills the termios in where it succeeds, and only then is it read.
+        let before = unsafe {
+            if libc::tcgetattr(libc::STDIN_FILENO, before.as_mut_ptr()) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            before.assume_init()
+        };
+        let mut raw = before;
+        raw.c_lflag &= !(libc::ECHO | libc::ICANON | libc::ISIG);
+        raw.c_cc[libc::VMIN] = 1;
+        raw.c_cc[libc::VTIME] = 0;
+        // SAFETY: tcsetattr(3) only reads the termios.
+        if unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSAFLUSH, &raw) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // SAFETY: as above; a terminal that is gone needs nothing back.
+        unsafe {
+            libc::tcsetattr(libc::STDIN_FILENO, libc::TCSADRAIN, &self.0);
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! A field that is listed in API.md is never renamed or dropped here, and its type never
 //! changes. Unknown fields are ignored on both sides.
 
+pub mod account;
 pub mod check;
 pub mod maintenance;
 pub mod ping;
@@ -11,6 +12,7 @@ pub mod webhook;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use account::{ApiKey, ApiKeyList, CreatedKey, KeyRef, NewApiKey};
 pub use check::{Check, CheckChange, NewCheck, ScheduleType, Status};
 pub use maintenance::{Maintenance, NewMaintenance};
 pub use ping::{Kind, PingList, PingRecord};
@@ -94,6 +96,13 @@ pub struct Me {
     pub scopes: Vec<String>,
     /// Where pings go: `{ping_url_base}/{public_id}`.
     pub ping_url_base: String,
+    /// What that person is in the organization: `owner`, `admin`, `member` or `read-only`. Not
+    /// every server tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_role: Option<String>,
+    /// The key that asks, where it is one and the server tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyRef>,
 }
 
 /// An element of `GET /organizations`.

@@ -58,11 +58,12 @@ fn a_key_may_come_from_a_file_or_from_standard_input() {
 }
 
 #[test]
-fn login_without_a_key_says_how_to_get_one() {
-    Home::new()
+fn login_at_a_server_that_lets_nobody_in_by_a_browser_says_how_to_get_a_key() {
+    let world = World::new();
+    Home::at(&world.url())
         .pakyas("login")
         .exits(2)
-        .says("https://pakyas.com/settings/api-keys")
+        .says("pakyas-server key create")
         .says("pakyas login --api-key KEY");
 }
 

@@ -7,4 +7,5 @@ mod commands;
 mod create;
 mod faults;
 mod files;
+mod login;
 mod pings;

@@ -12,11 +12,12 @@ use super::os::{pseudo_terminal, start_on_terminal};
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A person at a terminal, with a program as the leader of its session.
+/// A person at a terminal of their own, on which a program runs.
 pub struct Person {
     pub keyboard: File,
     screen: Receiver<Vec<u8>>,
     seen: String,
+    past: String,
     pub child: Child,
 }
 
@@ -39,6 +40,7 @@ impl Person {
             keyboard,
             screen,
             seen: String::new(),
+            past: String::new(),
             child,
         }
     }
@@ -48,17 +50,24 @@ impl Person {
         self.keyboard.write_all(keys).unwrap();
     }
 
-    /// Waits until this is on the screen, below what was waited for before.
-    pub fn sees(&mut self, text: &str) {
+    /// Waits until this is on the screen, below what was waited for before; gives what came
+    /// before it.
+    pub fn sees(&mut self, text: &str) -> String {
         loop {
             if let Some(at) = self.seen.find(text) {
-                self.seen.drain(..at + text.len());
-                return;
+                let before: String = self.seen.drain(..at + text.len()).collect();
+                self.past.push_str(&before);
+                return before;
             }
             let more = self.screen.recv_timeout(PATIENCE);
             let more = more.unwrap_or_else(|_| panic!("'{text}' is not in: {}", self.seen));
             self.seen.push_str(&String::from_utf8_lossy(&more));
         }
+    }
+
+    /// All that was on the screen so far.
+    pub fn all(&self) -> String {
+        format!("{}{}", self.past, self.seen)
     }
 
     /// Waits for the end of the program, and fails where it is not with this exit code.
@@ -69,16 +78,19 @@ impl Person {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            if Instant::now() > until {
-                let _ = self.child.kill();
-            }
+            assert!(Instant::now() < until, "it does not end: {}", self.all());
             thread::sleep(Duration::from_millis(5));
         };
-        self.seen.extend(
-            self.screen
-                .try_iter()
-                .map(|more| String::from_utf8_lossy(&more).into_owned()),
-        );
-        assert_eq!(status.code(), Some(code), "the screen: {}", self.seen);
+        let rest = self.screen.try_iter();
+        self.seen
+            .extend(rest.map(|more| String::from_utf8_lossy(&more).into_owned()));
+        assert_eq!(status.code(), Some(code), "{}", self.all());
+    }
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

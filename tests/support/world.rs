@@ -192,6 +192,8 @@ fn answer(state: &mut State, request: &Received) -> Reply {
                 email: "you@example.com".to_owned(),
                 scopes: vec!["read".to_owned(), "write".to_owned(), "manage".to_owned()],
                 ping_url_base: state.base.clone(),
+                user_role: None,
+                key: None,
             },
         ),
         ("GET", ["organizations"]) => Reply::json(

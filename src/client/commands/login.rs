@@ -1,10 +1,10 @@
-//! `pakyas login`: take a key, see whom it belongs to, and keep it.
+//! `pakyas login`: come by a key, see whom it belongs to, and keep it.
 
 use std::io::Read;
 
 use serde_json::Map;
 
-use super::{Context, usage};
+use super::{Context, browser, password, usage};
 use crate::client::api::Api;
 use crate::client::args::Login;
 use crate::client::config::{self, Credential, Credentials};
@@ -12,33 +12,66 @@ use crate::client::error::Error;
 use crate::client::render::{self, clean};
 use crate::client::settings;
 use crate::secret::Secret;
-use crate::wire::DEFAULT_API_URL;
+use crate::wire::Me;
 
 /// What is read of standard input for a key, bytes.
 const KEY_MAX: u64 = 4096;
 
 pub fn run(context: &Context, typed: Login) -> Result<i32, Error> {
     let base = context.settings.api_url()?;
-    let secret = match typed.api_key.as_deref() {
-        None | Some("") => return Err(how_to_get_a_key(&base)),
-        Some("-") => from_stdin()?,
-        Some(text) => Secret::from_setting(text).map_err(usage)?,
-    };
-    let key = settings::typed_key(secret)?;
-    let text = key.secret.expose().to_owned();
-    let api = Api::with_key(&context.settings, &context.http, base, key);
-    let me = api.me()?;
+    match (typed.api_key.as_deref(), typed.no_browser) {
+        (Some(_), true) => Err(usage(
+            "--no-browser asks for a password, and --api-key needs none: give one of the two",
+        )),
+        (Some(text), false) => take(context, base, from_text(text)?),
+        (None, true) => password::run(context, base),
+        (None, false) => browser::run(context, base),
+    }
+}
+
+/// A key as it is typed: itself, `file:PATH`, or `-` for standard input.
+///
+/// # Errors
+/// [`super::Kind::Usage`] where there is none.
+pub(super) fn from_text(text: &str) -> Result<Secret, Error> {
+    match text {
+        "" => Err(usage(
+            "The API key is empty. Take one from the server, then run: pakyas login --api-key KEY",
+        )),
+        "-" => from_stdin(),
+        text => Secret::from_setting(text).map_err(usage),
+    }
+}
+
+/// Keeps a key for the organization that it belongs to.
+///
+/// # Errors
+/// Where the files can't be written.
+pub(super) fn keep(context: &Context, api: &Api<'_>, me: &Me, key: String) -> Result<(), Error> {
     let directory = context.settings.directory_to_write()?;
     let aside = config::update::<Credentials>(directory, |credentials| {
         credentials.keep(Credential {
             api_url: api.base().to_owned(),
             org_id: me.org_id,
             org_name: me.org_name.clone(),
-            key: text,
+            key,
             rest: Map::new(),
         });
     })?;
     context.tell_aside(aside);
+    Ok(())
+}
+
+/// Sees whom a key belongs to, keeps it, and uses its organization from now on.
+///
+/// # Errors
+/// Where the server does not take it, or it can't be kept; nothing is changed then.
+pub(super) fn take(context: &Context, base: String, secret: Secret) -> Result<i32, Error> {
+    let key = settings::typed_key(secret)?;
+    let text = key.secret.expose().to_owned();
+    let api = Api::with_key(&context.settings, &context.http, base, key);
+    let me = api.me()?;
+    keep(context, &api, &me, text)?;
     context.use_from_now_on(&api, &me, None)?;
     context.talk.note(&format!(
         "Logged in as {} to the organization '{}' ({})",
@@ -46,6 +79,11 @@ pub fn run(context: &Context, typed: Login) -> Result<i32, Error> {
         clean(&me.org_name),
         api.base()
     ));
+    if settings::variable("PAKYAS_API_KEY").is_some() {
+        context
+            .talk
+            .note("PAKYAS_API_KEY is set, and stronger than the key that was kept");
+    }
     let chosen = context
         .settings
         .config()
@@ -71,15 +109,4 @@ fn from_stdin() -> Result<Secret, Error> {
         )),
         key => Secret::from_setting(key).map_err(usage),
     }
-}
-
-fn how_to_get_a_key(base: &str) -> Error {
-    let whence = if base == DEFAULT_API_URL {
-        "Create a key at https://pakyas.com/settings/api-keys, then run"
-    } else {
-        "Take the key that pakyas-server printed at its first start, then run"
-    };
-    usage(format!(
-        "'pakyas login' needs an API key. {whence}:\n  pakyas login --api-key KEY"
-    ))
 }

@@ -1,6 +1,9 @@
 //! What each command does: one file for each noun.
 
+mod api_key;
 mod ask;
+mod auth;
+mod browser;
 mod channel;
 mod check;
 mod create;
@@ -10,6 +13,7 @@ mod logs;
 mod maintenance;
 mod monitor;
 mod org;
+mod password;
 mod ping;
 mod plan;
 mod project;
@@ -38,6 +42,9 @@ use crate::wire::check::NAME_MAX;
 /// How long a command may take for pings that were kept before, once its own work is done.
 const AFTER_WORK: Duration = Duration::from_secs(2);
 
+/// The exit code of a command that Ctrl-C ended, as a shell tells it.
+const INTERRUPTED: i32 = 130;
+
 /// Does what was asked for, and gives the exit code.
 ///
 /// # Errors
@@ -56,6 +63,8 @@ pub fn run(invocation: Invocation) -> Result<i32, Error> {
     let context = Context::new(globals)?;
     match command {
         Command::Login(typed) => login::run(&context, typed),
+        Command::Auth(typed) => auth::run(&context, typed.command),
+        Command::ApiKey(typed) => api_key::run(&context, typed.command),
         Command::Logout(_) => return logout::run(&context),
         Command::Whoami(_) => whoami::run(&context),
         Command::Org(typed) => org::run(&context, typed.command),

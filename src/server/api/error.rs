@@ -102,6 +102,10 @@ impl From<StoreError> for ApiError {
                 error
             }
             StoreError::Gone => Self::not_found("It is not there any more"),
+            StoreError::Full(what) => Self::new(
+                StatusCode::CONFLICT,
+                &format!("This organization has as many {what} as it may; remove one first"),
+            ),
             error => {
                 eprintln!("pakyas-server: {error}");
                 Self::new(

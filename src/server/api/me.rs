@@ -1,10 +1,10 @@
-//! Who the key belongs to.
+//! Who the key, or the session, belongs to.
 
 use ureq_proto::http::StatusCode;
 
 use super::{Answer, App};
 use crate::server::http::Response;
-use crate::server::store::accounts::{self, Caller};
+use crate::server::store::accounts::{self, Caller, Credential};
 use crate::wire::Me;
 
 pub(super) fn show(app: &App, caller: &Caller) -> Answer {
@@ -18,6 +18,11 @@ pub(super) fn show(app: &App, caller: &Caller) -> Answer {
             email: caller.email.clone(),
             scopes: caller.scopes.clone(),
             ping_url_base: app.public_url.clone(),
+            user_role: Some(caller.role.as_str().to_owned()),
+            key: match &caller.credential {
+                Credential::Key(key) => Some(key.clone()),
+                Credential::Session(_) => None,
+            },
         },
     ))
 }

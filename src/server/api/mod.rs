@@ -1,5 +1,7 @@
 //! API.md as routes: who may ask for what, and which resource answers.
 
+mod api_keys;
+pub(super) mod auth;
 mod channels;
 mod checks;
 mod error;
@@ -15,17 +17,20 @@ use ureq_proto::http::{Method, StatusCode, header};
 use uuid::Uuid;
 
 use super::access_log::AccessLog;
+use super::accounts::Accounts;
 use super::alerts::Notifier;
+use super::clock;
 use super::http::{BodyRule, Handler, Record, Request, Response};
 use super::metrics::Metrics;
 use super::store::Store;
-use super::store::accounts::{self, Caller};
+use super::store::accounts::{self, Caller, Credential, Standing};
 use super::store::outbox;
+use super::web;
 use crate::wire::{self, ORG_KEY_MISMATCH};
 pub use error::ApiError;
 pub use rates::Rates;
 
-/// The largest JSON body that is read, bytes.
+/// The largest JSON body, and the largest form, that is read, bytes.
 const JSON_MAX: usize = 64 * 1024;
 
 type Answer = Result<Response, ApiError>;
@@ -36,6 +41,8 @@ pub struct App {
     pub store: Arc<Store>,
     /// For channel tests.
     pub notifier: Arc<Notifier>,
+    /// Who may come in.
+    pub(super) accounts: Arc<Accounts>,
     /// Where this server is reached from outside, without a slash at its end.
     pub public_url: String,
     /// How much may be asked.
@@ -66,7 +73,7 @@ impl Scope {
 
 impl Handler for App {
     fn body_rule(&self, _: &Method, path: &str) -> BodyRule {
-        if path.starts_with(wire::API_PREFIX) {
+        if path.starts_with(wire::API_PREFIX) || web::owns(path) {
             BodyRule {
                 max: JSON_MAX,
                 keep: JSON_MAX,
@@ -86,6 +93,7 @@ impl Handler for App {
             ["api", "v1", route @ ..] => self.management(&request, route),
             ["healthz"] => self.health(&request),
             ["metrics"] => self.metrics(&request),
+            _ if web::owns(&path) => Ok(web::answer(self, &request)),
             ["ping", rest @ ..] => pings::take(self, &request, rest),
             rest => pings::take(self, &request, rest),
         };
@@ -136,6 +144,18 @@ impl App {
             ("GET", ["maintenance"]) => maintenance::list(self, &caller(Read)?, request),
             ("POST", ["maintenance"]) => maintenance::create(self, &caller(Write)?, request),
             ("DELETE", ["maintenance", id]) => maintenance::delete(self, &caller(Write)?, id),
+            ("GET", ["api-keys"]) => api_keys::list(self, &caller(Read)?, request),
+            // These two look closer: who is signed in may more with keys of their own.
+            ("POST", ["api-keys"]) => api_keys::create(self, &caller(Read)?, request),
+            ("DELETE", ["api-keys", id]) => api_keys::revoke(self, &caller(Read)?, id),
+            ("POST", ["auth", "login"]) => auth::login(self, request),
+            ("POST", ["auth", "refresh"]) => auth::refresh(self, request),
+            ("POST", ["auth", "logout"]) => auth::logout(self, &caller(Read)?),
+            ("POST", ["cli", "auth", "init"]) => auth::begin(self, request),
+            // Not for HEAD: an answer that nobody reads would cost the key.
+            ("GET", ["cli", "auth", "poll"]) if request.method == Method::GET => {
+                auth::poll(self, request)
+            }
             // Who has no key is not told which routes there are.
             (_, route) => {
                 caller(Read)?;
@@ -143,12 +163,16 @@ impl App {
                     ["me" | "organizations"] | ["checks", _, "pings", ..] => {
                         ApiError::method("GET, HEAD")
                     }
-                    ["projects" | "checks" | "channels" | "maintenance"] => {
+                    ["projects" | "checks" | "channels" | "maintenance" | "api-keys"] => {
                         ApiError::method("GET, HEAD, POST")
                     }
                     ["projects" | "checks", _] => ApiError::method("GET, HEAD, PUT, DELETE"),
                     ["checks", _, "pause" | "resume"] => ApiError::method("PATCH"),
-                    ["channels" | "maintenance", _] => ApiError::method("DELETE"),
+                    ["channels" | "maintenance" | "api-keys", _] => ApiError::method("DELETE"),
+                    ["auth", "login" | "refresh" | "logout"] | ["cli", "auth", "init"] => {
+                        ApiError::method("POST")
+                    }
+                    ["cli", "auth", "poll"] => ApiError::method("GET"),
                     ["channels", _, "test"] => ApiError::method("POST"),
                     _ => ApiError::not_found("There is no such route; see API.md"),
                 })
@@ -156,37 +180,53 @@ impl App {
         }
     }
 
-    /// Whom the request's key speaks for, if it allows `scope`.
+    /// Whom the request's key or session speaks for, if it allows `scope`.
     fn caller(&self, request: &Request, scope: Scope) -> Result<Caller, ApiError> {
-        let key = request
+        let token = request
             .header(header::AUTHORIZATION.as_str())
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, key)| key.trim())
+            .map(|(_, token)| token.trim())
             .ok_or_else(|| {
                 ApiError::unauthorized("Send an API key: Authorization: Bearer pk_live_…")
             })?;
-        let caller = self
+        let now = clock::now();
+        let wanted = request.header(wire::header::ORG);
+        // What is no id names no organization that anybody could belong to.
+        let wanted_id = wanted.map(|text| text.parse().unwrap_or(Uuid::nil()));
+        let standing = self
             .store
-            .read(|connection| accounts::caller(connection, key))?
-            .ok_or_else(|| self.unknown_key(request))?;
+            .read(|connection| accounts::standing(connection, token, wanted_id, now))?;
+        let refused_org = |sentence: &str| {
+            let mut error = ApiError::new(StatusCode::FORBIDDEN, sentence);
+            error.body.requested_org_id = wanted.map(|text| text.chars().take(100).collect());
+            error
+        };
+        let caller = match standing {
+            Standing::Good(caller) => *caller,
+            Standing::Unknown => return Err(self.unknown_key(request)),
+            Standing::Expired(at) => {
+                return Err(ApiError::unauthorized(&format!(
+                    "This API key or session expired at {at:.0}; create another key, or sign in again"
+                )));
+            }
+            Standing::Stranger => {
+                return Err(refused_org(
+                    "You don't belong to the organization that was asked for; GET /api/v1/organizations lists yours",
+                ));
+            }
+        };
         self.count(request, caller.org_id)?;
-        if let Some(wanted) = request.header(wire::header::ORG)
-            && wanted.parse() != Ok(caller.org_id)
-        {
-            let mut error = ApiError::new(StatusCode::FORBIDDEN, ORG_KEY_MISMATCH);
+        if wanted_id.is_some_and(|id| id != caller.org_id) {
+            let mut error = refused_org(ORG_KEY_MISMATCH);
             error.body.key_org_name = Some(caller.org_name);
-            error.body.requested_org_id = Some(wanted.chars().take(100).collect());
             return Err(error);
         }
-        if !caller.scopes.iter().any(|has| has == scope.name()) {
-            return Err(ApiError::new(
-                StatusCode::FORBIDDEN,
-                &format!(
-                    "This API key lacks the scope '{}'; use one that has it",
-                    scope.name()
-                ),
-            ));
+        if let Credential::Key(key) = &caller.credential {
+            self.accounts.uses.note(&self.store, key.id, now);
+        }
+        if !caller.may(scope.name()) {
+            return Err(lacks(&caller, scope.name()));
         }
         Ok(caller)
     }
@@ -223,6 +263,20 @@ impl App {
             Err(_) => Response::text(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer"),
         })
     }
+}
+
+/// That the caller may not do what this scope stands for.
+fn lacks(caller: &Caller, scope: &str) -> ApiError {
+    let sentence = match caller.credential {
+        Credential::Key(_) => {
+            format!("This API key lacks the scope '{scope}'; use one that has it")
+        }
+        Credential::Session(_) => format!(
+            "You are {} in this organization, which lacks the scope '{scope}'; ask an owner of it",
+            caller.role.as_str()
+        ),
+    };
+    ApiError::new(StatusCode::FORBIDDEN, &sentence)
 }
 
 /// The JSON body of a request.

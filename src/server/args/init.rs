@@ -66,10 +66,6 @@ pub(super) fn settle(init: InitArgs, data_dir: Option<PathBuf>) -> Result<Init, 
         project: values::name("--project", &init.project)?,
         email: values::email(&init.email)?,
         password_file: init.password_file,
-        json: match init.format.as_str() {
-            "text" => false,
-            "json" => true,
-            other => return Err(format!("--format is text or json, not '{other}'")),
-        },
+        json: values::is_json(&init.format)?,
     })
 }

@@ -61,6 +61,15 @@ pub(super) fn public_url(text: &str) -> Result<String, String> {
     }
 }
 
+/// Whether a command's result is wanted as JSON.
+pub(super) fn is_json(format: &str) -> Result<bool, String> {
+    match format {
+        "text" => Ok(false),
+        "json" => Ok(true),
+        other => Err(format!("--format is text or json, not '{other}'")),
+    }
+}
+
 pub(super) fn name(flag: &str, text: &str) -> Result<String, String> {
     let text = text.trim();
     match text.chars().count() {

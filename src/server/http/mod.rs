@@ -163,11 +163,20 @@ impl Request {
 
     /// The value of a query parameter, decoded; the first where it comes more than once.
     pub fn parameter(&self, name: &str) -> Option<String> {
-        self.query.split('&').find_map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (key == name).then(|| percent_decode(value))
-        })
+        find(&self.query, name)
     }
+
+    /// The same of a form in the body (`application/x-www-form-urlencoded`).
+    pub fn form(&self, name: &str) -> Option<String> {
+        find(str::from_utf8(&self.body).ok()?, name)
+    }
+}
+
+fn find(pairs: &str, name: &str) -> Option<String> {
+    pairs.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (key == name).then(|| percent_decode(value))
+    })
 }
 
 /// Turns `%41` and `+` back into what they stand for; what is no escape stays as it is.

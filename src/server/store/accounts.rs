@@ -1,20 +1,64 @@
-//! Organizations, users and API keys.
+//! Organizations and who belongs to them, and whom a request's token speaks for.
+//!
+//! Nothing of this is kept in memory between two requests: what a command changes beside the
+//! running server (see `beside.rs`) holds from the next request on.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{Desk, StoreError};
+use super::keys::{self, NewKey};
+use super::sessions;
+use super::{Desk, StoreError, timestamp};
 use crate::random;
-use crate::wire::{NewProject, Organization};
+use crate::server::engine::Millis;
+use crate::wire::{KeyRef, NewProject, Organization};
 
-/// What every key begins with.
-const KEY_PREFIX: &str = "pk_live_";
+/// What a person is in an organization. It bounds each key of theirs and each session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// May do all. An organization always has one.
+    Owner,
+    /// May do all.
+    Admin,
+    /// May change checks and projects, but neither channels nor other people's keys.
+    Member,
+    /// May look.
+    ReadOnly,
+}
 
-/// How much of a key may be shown later, so that people can tell their keys apart.
-const SHOWN: usize = KEY_PREFIX.len() + 4;
+impl Role {
+    /// All of them, the strongest first.
+    pub const ALL: [Self; 4] = [Self::Owner, Self::Admin, Self::Member, Self::ReadOnly];
 
-/// All that a key can be allowed.
-const ALL_SCOPES: &str = "read write manage";
+    /// Its name on the wire, in the tables and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Member => "member",
+            Self::ReadOnly => "read-only",
+        }
+    }
+
+    /// The role of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+
+    /// What it may do, as scopes.
+    pub fn scopes(self) -> &'static [&'static str] {
+        match self {
+            Self::Owner | Self::Admin => &["read", "write", "manage"],
+            Self::Member => &["read", "write"],
+            Self::ReadOnly => &["read"],
+        }
+    }
+}
+
+/// A role that no version knows may do least.
+pub(super) fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Role> {
+    Ok(Role::named(row.get_ref(column)?.as_str()?).unwrap_or(Role::ReadOnly))
+}
 
 /// A first organization with its owner, project and key.
 pub struct FirstOrganization {
@@ -38,17 +82,51 @@ pub struct Created {
     pub api_key: String,
 }
 
-/// Whom an API key speaks for.
+/// What a token is.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// An API key.
+    Key(KeyRef),
+    /// A person's session, by its id.
+    Session(Uuid),
+}
+
+/// Whom a token speaks for.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The key's organization.
+    /// The organization that the request is about.
     pub org_id: Uuid,
     /// Its name.
     pub org_name: String,
-    /// The owner of the key.
+    /// The person: who is signed in, or made the key.
+    pub user_id: Uuid,
+    /// That person's address.
     pub email: String,
-    /// `read`, `write`, `manage`.
+    /// What that person is in the organization now.
+    pub role: Role,
+    /// `read`, `write`, `manage`: what the token allows, and its person may do now.
     pub scopes: Vec<String>,
+    /// The token.
+    pub credential: Credential,
+}
+
+impl Caller {
+    /// Whether it may do what this scope stands for.
+    pub fn may(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|has| has == scope)
+    }
+}
+
+/// What a token is worth.
+pub enum Standing {
+    /// It speaks for someone.
+    Good(Box<Caller>),
+    /// It is none of ours, or not any more.
+    Unknown,
+    /// It was good until then.
+    Expired(jiff::Timestamp),
+    /// Its person does not belong to the organization that was asked for, or to none at all.
+    Stranger,
 }
 
 /// Whether there is an organization at all.
@@ -68,101 +146,96 @@ pub fn create_first(desk: &mut Desk<'_>, first: &FirstOrganization) -> Result<Cr
     if any_organization(desk.connection)? {
         return Err(StoreError::Taken("data directory"));
     }
-    let (org_id, user_id) = (random::uuid()?, random::uuid()?);
-    let now = desk.now;
+    let user_id = super::users::create(desk, &first.email, None, first.password_hash.as_deref())?;
+    let (org_id, project_id) = create(desk, &first.org, &first.project, user_id)?;
+    let (_, api_key) = keys::create(
+        desk,
+        &NewKey {
+            org_id,
+            user_id,
+            name: "first key".to_owned(),
+            scopes: Role::Owner.scopes().iter().map(|&s| s.to_owned()).collect(),
+            expires_at: None,
+        },
+    )?;
+    Ok(Created {
+        org_id,
+        project_id,
+        api_key,
+    })
+}
+
+/// Creates an organization with its owner and its first project; gives the ids of both.
+///
+/// # Errors
+/// As SQLite says.
+pub fn create(
+    desk: &mut Desk<'_>,
+    name: &str,
+    project: &str,
+    owner: Uuid,
+) -> Result<(Uuid, Uuid), StoreError> {
+    let org_id = random::uuid()?;
     desk.connection.execute(
         "INSERT INTO organization (id, name, timezone, created_at) VALUES (?, ?, 'UTC', ?)",
-        params![org_id, first.org, now],
-    )?;
-    desk.connection.execute(
-        "INSERT INTO user (id, email, password_hash, created_at) VALUES (?, ?, ?, ?)",
-        params![user_id, first.email, first.password_hash, now],
+        params![org_id, name, desk.now],
     )?;
     desk.connection.execute(
         "INSERT INTO membership (org_id, user_id, role) VALUES (?, ?, 'owner')",
-        params![org_id, user_id],
+        params![org_id, owner],
     )?;
     let project = super::projects::create(
         desk,
         &NewProject {
             org_id,
-            name: first.project.clone(),
+            name: project.to_owned(),
             description: None,
         },
     )?;
-    let api_key = create_key(desk, org_id, user_id, "first key")?;
-    Ok(Created {
-        org_id,
-        project_id: project.id,
-        api_key,
-    })
+    Ok((org_id, project.id))
 }
 
-fn create_key(
-    desk: &mut Desk<'_>,
-    org_id: Uuid,
-    user_id: Uuid,
-    name: &str,
-) -> Result<String, StoreError> {
-    let secret: String = random::bytes::<24>()?
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let key = format!("{KEY_PREFIX}{secret}");
-    desk.connection.execute(
-        "INSERT INTO api_key (id, org_id, user_id, name, prefix, hash, scopes, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        params![
-            random::uuid()?,
-            org_id,
-            user_id,
-            name,
-            &key[..SHOWN],
-            key_hash(&key),
-            ALL_SCOPES,
-            desk.now
-        ],
-    )?;
-    Ok(key)
-}
-
-/// Keys are 24 random bytes, so a fast hash protects them as well as a slow one would.
-fn key_hash(key: &str) -> [u8; 32] {
-    let digest = ring::digest::digest(&ring::digest::SHA256, key.as_bytes());
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest.as_ref());
-    hash
-}
-
-/// Whom `key` speaks for, or none where it is no key of ours.
+/// What `token` is worth at `now`. A session may be used for any of its person's
+/// organizations: for `wanted`, else for the oldest. A key has only one.
 ///
 /// # Errors
 /// As SQLite says.
-pub fn caller(connection: &Connection, key: &str) -> Result<Option<Caller>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT organization.id, organization.name, user.email, api_key.scopes
-         FROM api_key
-         JOIN organization ON organization.id = api_key.org_id
-         JOIN user ON user.id = api_key.user_id
-         WHERE api_key.hash = ?",
-    )?;
-    let caller = statement.query_row([key_hash(key)], |row| {
-        Ok(Caller {
-            org_id: row.get(0)?,
-            org_name: row.get(1)?,
-            email: row.get(2)?,
-            scopes: row
-                .get_ref(3)?
-                .as_str()?
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect(),
-        })
-    });
-    Ok(caller.optional()?)
+pub fn standing(
+    connection: &Connection,
+    token: &str,
+    wanted: Option<Uuid>,
+    now: Millis,
+) -> Result<Standing, StoreError> {
+    if !sessions::is_access_token(token) {
+        return keys::standing(connection, token, now);
+    }
+    let Some(session) = sessions::by_access_token(connection, token)? else {
+        return Ok(Standing::Unknown);
+    };
+    if session.token_expires_at <= now {
+        return Ok(Standing::Expired(timestamp(session.token_expires_at)));
+    }
+    let theirs = memberships(connection, session.user_id)?;
+    let chosen = match wanted {
+        Some(wanted) => theirs.into_iter().find(|org| org.id == wanted),
+        None => theirs.into_iter().next(),
+    };
+    let Some(org) = chosen else {
+        return Ok(Standing::Stranger);
+    };
+    let role = Role::named(&org.user_role).unwrap_or(Role::ReadOnly);
+    Ok(Standing::Good(Box::new(Caller {
+        org_id: org.id,
+        org_name: org.name,
+        user_id: session.user_id,
+        email: session.email,
+        role,
+        scopes: role.scopes().iter().map(|&s| s.to_owned()).collect(),
+        credential: Credential::Session(session.id),
+    })))
 }
 
-/// The organizations that the owner of a key can see with it: the key's own.
+/// The organizations that the caller can see: a key's own, or all of a signed-in person's.
 ///
 /// # Errors
 /// As SQLite says.
@@ -170,20 +243,64 @@ pub fn organizations(
     connection: &Connection,
     caller: &Caller,
 ) -> Result<Vec<Organization>, StoreError> {
+    let mut theirs = memberships(connection, caller.user_id)?;
+    if matches!(caller.credential, Credential::Key(_)) {
+        theirs.retain(|org| org.id == caller.org_id);
+    }
+    Ok(theirs)
+}
+
+/// The person's organizations, the oldest first.
+///
+/// # Errors
+/// As SQLite says.
+pub fn memberships(
+    connection: &Connection,
+    user_id: Uuid,
+) -> Result<Vec<Organization>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT organization.id, organization.name, organization.timezone, membership.role
-         FROM organization
-         JOIN membership ON membership.org_id = organization.id
-         JOIN user ON user.id = membership.user_id
-         WHERE organization.id = ? AND user.email = ?",
+         FROM membership
+         JOIN organization ON organization.id = membership.org_id
+         WHERE membership.user_id = ?
+         ORDER BY organization.created_at, organization.id",
     )?;
-    let rows = statement.query_map(params![caller.org_id, caller.email], |row| {
-        Ok(Organization {
-            id: row.get(0)?,
-            name: row.get(1)?,
-            timezone: row.get(2)?,
-            user_role: row.get(3)?,
-        })
-    })?;
+    let rows = statement.query_map([user_id], organization_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What the person is in the organization; none where they don't belong to it.
+///
+/// # Errors
+/// As SQLite says.
+pub fn role_in(
+    connection: &Connection,
+    org_id: Uuid,
+    user_id: Uuid,
+) -> Result<Option<Role>, StoreError> {
+    let found = connection
+        .prepare_cached("SELECT role FROM membership WHERE org_id = ? AND user_id = ?")?
+        .query_row([org_id, user_id], |row| role(row, 0))
+        .optional()?;
+    Ok(found)
+}
+
+fn organization_row(row: &Row<'_>) -> rusqlite::Result<Organization> {
+    Ok(Organization {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        timezone: row.get(2)?,
+        user_role: row.get(3)?,
+    })
+}
+
+/// All organizations by id and name, the oldest first: for whoever runs the server.
+///
+/// # Errors
+/// As SQLite says.
+pub fn all(connection: &Connection) -> Result<Vec<(Uuid, String)>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, name FROM organization ORDER BY created_at, id")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

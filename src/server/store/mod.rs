@@ -5,8 +5,10 @@
 //! memory and rebuilt from the tables at start.
 
 pub mod accounts;
+mod beside;
 pub mod channels;
 pub mod checks;
+pub mod keys;
 mod live;
 pub mod maintenance;
 mod meters;
@@ -15,6 +17,8 @@ pub mod pings;
 pub mod projects;
 mod schedules;
 mod schema;
+pub mod sessions;
+pub mod users;
 mod writer;
 
 use std::collections::HashMap;
@@ -30,6 +34,7 @@ use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
 use super::bell::Bell;
+pub use beside::Beside;
 pub use meters::Meters;
 pub use writer::Desk;
 use writer::Writer;
@@ -75,6 +80,14 @@ pub enum StoreError {
     Taken(&'static str),
     /// What the request names is not there (any more).
     Gone,
+    /// There are as many of these as there may be.
+    Full(&'static str),
+    /// An organization would be left without an owner.
+    LastOwner,
+    /// There is no database in the directory.
+    Empty(PathBuf),
+    /// The server that is running has another schema than this program.
+    OtherVersion,
     /// No random bytes for an id.
     Randomness(crate::random::NoRandomness),
     /// A thread can't be started, the writer has ended, or its transaction failed; the same request may succeed later.
@@ -106,6 +119,22 @@ impl fmt::Display for StoreError {
             ),
             Self::Taken(field) => write!(f, "that {field} is taken"),
             Self::Gone => f.write_str("it is not there any more"),
+            Self::Full(what) => write!(
+                f,
+                "the organization has as many {what} as it may; remove one first"
+            ),
+            Self::LastOwner => f.write_str(
+                "the organization would be left without an owner; make someone else one first: \
+                 pakyas-server user add EMAIL --role owner",
+            ),
+            Self::Empty(path) => write!(
+                f,
+                "there is no server's data in {}; start the server once, or name another directory with --data-dir",
+                path.display()
+            ),
+            Self::OtherVersion => f.write_str(
+                "the server that is running is of another version; use the pakyas-server that came with it",
+            ),
             Self::Randomness(error) => error.fmt(f),
             Self::Unavailable(why) => write!(f, "the store can't write at the moment: {why}"),
         }
@@ -213,6 +242,15 @@ impl Store {
         F: FnOnce(&mut Desk<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.writer.run(job)
+    }
+
+    /// Has `job` run in one of the writer's next transactions, without waiting for it. Where the
+    /// writer is too busy, or its transaction fails, nothing of it is kept.
+    pub fn write_later<F>(&self, job: F)
+    where
+        F: FnOnce(&mut Desk<'_>) -> Result<(), StoreError> + Send + 'static,
+    {
+        self.writer.hand(job);
     }
 
     /// Whether the store can be written, as far as is known: where the last transaction failed,

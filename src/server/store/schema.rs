@@ -8,6 +8,7 @@ use super::StoreError;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002-schedules.sql"),
+    include_str!("migrations/0003-accounts.sql"),
 ];
 
 /// That the database behind `connection` is not of a newer schema.
@@ -48,4 +49,13 @@ pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.pragma_update(None, "user_version", version as u32 + 1)?;
         transaction.commit()?;
     }
+}
+
+/// Whether the database has the newest schema already.
+///
+/// # Errors
+/// As SQLite says.
+pub fn is_newest(connection: &Connection) -> Result<bool, StoreError> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version as usize == MIGRATIONS.len())
 }

@@ -114,6 +114,15 @@ impl Writer {
         wait.recv().map_err(|_| ended())?
     }
 
+    /// Hands over a job whose result nobody waits for; dropped where the queue is full.
+    pub fn hand<F>(&self, job: F)
+    where
+        F: FnOnce(&mut Desk<'_>) -> Result<(), StoreError> + Send + 'static,
+    {
+        let job: Job = Box::new(move |desk| (job(desk).is_ok(), Box::new(|_| {})));
+        let _ = self.queue.try_send(Message::Write(job));
+    }
+
     /// Whether the last transaction got onto the disk.
     pub fn is_well(&self) -> bool {
         self.well.load(Ordering::Relaxed)
@@ -143,6 +152,21 @@ pub struct Desk<'a> {
     public_url: &'a str,
     live: &'a mut Live,
     alerts: &'a mut bool,
+}
+
+/// Runs `job` within the transaction `connection`, at a desk where no check is known: for jobs
+/// that are about accounts.
+pub(super) fn at_a_desk_without_checks<T>(
+    connection: &Connection,
+    job: impl FnOnce(&mut Desk<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    job(&mut Desk {
+        connection,
+        now: clock::now(),
+        public_url: "",
+        live: &mut Live::default(),
+        alerts: &mut false,
+    })
 }
 
 impl Desk<'_> {

@@ -1,0 +1,106 @@
+//! The server's pages: HTML made here, with forms and a cookie, and no script.
+//!
+//! `visit.rs` is who asks, with their cookie; `forms.rs` is what keeps other sites from sending
+//! forms in their name; `page.rs` is what every answer has. A new page is a file with the
+//! function that answers, a template that extends `layout.html`, and a line in [`answer`].
+
+mod account;
+mod device;
+mod forms;
+mod page;
+mod sign_in;
+mod visit;
+
+use ureq_proto::http::StatusCode;
+
+use super::api::App;
+use super::http::{Request, Response};
+use visit::Visit;
+
+/// The look of all pages.
+const STYLE: &str = include_str!("style.css");
+
+/// The first parts of all paths of pages. A check's ping is at a UUID, so none is one of these.
+const PARTS: [&str; 5] = ["account", "device", "sign-in", "sign-out", "web"];
+
+/// Whether what is at `path` is a page.
+pub fn owns(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    PARTS.contains(&first)
+}
+
+/// Answers a request for a page.
+pub fn answer(app: &App, request: &Request) -> Response {
+    let visit = match Visit::of(app, request) {
+        Ok(visit) => visit,
+        Err(error) => return page::unavailable(&error),
+    };
+    let method = match request.method.as_str() {
+        "HEAD" => "GET",
+        method => method,
+    };
+    let segments: Vec<&str> = request.path.split('/').skip(1).collect();
+    let answer = match (method, segments.as_slice()) {
+        ("GET", ["account"]) => account::show(&visit),
+        ("GET", ["sign-in"]) => sign_in::show(&visit),
+        ("POST", ["sign-in"]) => sign_in::take(&visit),
+        ("POST", ["sign-out"]) => sign_in::leave(&visit),
+        ("GET", ["device", link]) => device::show(&visit, link),
+        ("POST", ["device", link]) => device::decide(&visit, link),
+        ("GET", ["web", "style.css"]) => Ok(style()),
+        (_, ["account" | "sign-in" | "sign-out"] | ["device", _]) => Ok(visit.message(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "That can't be done here",
+            "Go back, and use the buttons of the page.",
+        )),
+        _ => Ok(visit.message(
+            StatusCode::NOT_FOUND,
+            "There is no such page",
+            "The address may be mistyped, or the page is gone.",
+        )),
+    };
+    answer.unwrap_or_else(|error| page::unavailable(&error))
+}
+
+fn style() -> Response {
+    Response {
+        status: StatusCode::OK,
+        headers: vec![
+            ("content-type", "text/css; charset=utf-8".to_owned()),
+            ("cache-control", "public, max-age=3600".to_owned()),
+            ("x-content-type-options", "nosniff".to_owned()),
+        ],
+        body: STYLE.as_bytes().to_vec(),
+    }
+}
+
+/// Where to go after signing in: a page of ours, or none.
+fn page_of_ours(next: &str) -> Option<&str> {
+    let harmless = next.len() <= 200
+        && next
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !b"\\\"<>".contains(&b));
+    (harmless && next.starts_with('/') && owns(next)).then_some(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_led_to_another_site_after_signing_in() {
+        assert_eq!(page_of_ours("/device/abc"), Some("/device/abc"));
+        for next in [
+            "",
+            "account",
+            "//evil.example",
+            "//evil.example/account",
+            "/\\evil.example",
+            "https://evil.example/account",
+            "/account\r\nx: y",
+            "/api/v1/me",
+        ] {
+            assert_eq!(page_of_ours(next), None, "{next}");
+        }
+    }
+}
