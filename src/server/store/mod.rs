@@ -14,6 +14,8 @@ pub mod pings;
 pub mod projects;
 mod schedules;
 mod schema;
+#[cfg(test)]
+mod simulation;
 mod writer;
 
 use std::collections::HashMap;
