@@ -299,9 +299,8 @@ impl<'a> Turn<'a> {
             self.known = self.known.max(at);
             match due {
                 deadline::Due::Late => self.become_status(Status::Late, at),
-                deadline::Due::Missed { expected } => {
+                deadline::Due::Missed { expected, count } => {
                     self.become_status(Status::Down, at);
-                    let count = self.rules.misses(expected, at);
                     if count >= self.rules.miss_threshold {
                         self.alert_down(Reason::Missed { expected, count }, at);
                     }
