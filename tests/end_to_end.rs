@@ -455,3 +455,32 @@ fn who_logs_out_is_asked_to_log_in_again() {
     home.pakyas("whoami").exits(5).says("Not logged in");
     home.pakyas("logout").exits(5);
 }
+
+#[test]
+fn a_maintenance_window_is_planned_seen_and_called_off() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    let check = server.check("job", 3_600, 300, &NONE);
+    let create = |more: &[&str]| {
+        let mut line = vec!["maintenance", "create", "--reason", "Database move"];
+        line.extend(more);
+        home.run(line)
+    };
+    create(&["--starts", "2026-12-01 22:00", "--for", "1h"])
+        .exits(2)
+        .says("does not say its time zone");
+    create(&["--starts", "now"]).exits(2).says("--for 2h");
+    create(&["--starts", "now", "--for", "2h", "--check", "job"])
+        .exits(0)
+        .says("To call it off: pakyas maintenance delete");
+    home.pakyas("maintenance list").exits(0).shows("check job");
+    let list = home
+        .pakyas("maintenance list --format json")
+        .exits(0)
+        .json();
+    assert_eq!(list[0]["check_id"], check["id"]);
+    let id = list[0]["id"].as_str().unwrap();
+    home.run(["maintenance", "delete", id]).exits(2).says("-y");
+    home.run(["maintenance", "delete", id, "-y"]).exits(0);
+    home.run(["maintenance", "delete", id, "-y"]).exits(3);
+}

@@ -267,7 +267,7 @@ fn a_window_is_created_listed_and_deleted() {
     assert_eq!(window["check_id"], check["id"]);
     assert_eq!(window["reason"], "Database move");
     assert!(time(&window["created_at"]) > time(&window["starts_at"]));
-    assert_eq!(windows(&server), std::slice::from_ref(&window));
+    assert_eq!(windows(&server).as_slice(), std::slice::from_ref(&window));
     assert_eq!(call_off(&server, &window), 204);
     assert_eq!(call_off(&server, &window), 404);
     assert_eq!(windows(&server), [NONE; 0]);

@@ -9,7 +9,7 @@ pub(super) enum Due {
     /// The expected time is reached.
     Late,
     /// Grace is over, or a further expected ping is missing.
-    Missed { expected: Millis },
+    Missed { expected: Millis, count: u32 },
     /// An open run, by its place in the state, reaches its limit.
     RunLimit { index: usize },
     /// The maintenance window ends that an alert is held for.
@@ -42,7 +42,7 @@ fn silence(rules: &Rules, state: &State) -> Option<(Millis, Due)> {
     let expected = state.expected?;
     let missed = |count: u32| {
         let at = rules.missed_at(expected, count);
-        (at, Due::Missed { expected })
+        (at, Due::Missed { expected, count })
     };
     match state.status {
         Status::Up => Some((expected, Due::Late)),

@@ -243,6 +243,20 @@ fn a_start_that_arrives_after_its_end_does_not_open_the_run_again() {
 }
 
 #[test]
+fn a_start_that_arrives_long_after_newer_ends_opens_no_run_that_is_over() {
+    let mut trial = Trial::new(Rules {
+        max_runtime: Some(10 * MINUTE),
+        ..rules()
+    });
+    for run in 0..40 {
+        trial.ping(Kind::Success, Some(&format!("run-{run}")), 60 * run + 5);
+    }
+    trial.ping_late(Kind::Start, Some("run-1"), 60, 40 * 60);
+    assert!(trial.state.runs.is_empty());
+    assert!(trial.alerts.is_empty());
+}
+
+#[test]
 fn an_end_that_seems_to_come_before_its_own_start_still_closes_the_run() {
     let mut trial = Trial::new(rules());
     trial.ping_late(Kind::Start, Some("a"), 5, 6);

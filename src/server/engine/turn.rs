@@ -119,8 +119,13 @@ impl<'a> Turn<'a> {
             return;
         }
         // A start that was delayed for so long that a newer end is known says nothing about
-        // now; without an id its own end may have been that one.
-        if signal.run_id.is_none() && state.last_end > Some(signal.at) {
+        // now: without an id its own end may have been that one, and with an id its time may
+        // have been over by then, whatever became of it.
+        let over = match signal.run_id {
+            None => signal.at,
+            Some(_) => self.rules.run_limit(signal.at),
+        };
+        if state.last_end > Some(over) {
             return;
         }
         if state.runs.len() == OPEN_RUNS_MAX {
@@ -290,11 +295,12 @@ impl<'a> Turn<'a> {
             if at > now {
                 break;
             }
+            // What was hidden until now, as silence is by a run, is found out now.
+            self.known = self.known.max(at);
             match due {
                 deadline::Due::Late => self.become_status(Status::Late, at),
-                deadline::Due::Missed { expected } => {
+                deadline::Due::Missed { expected, count } => {
                     self.become_status(Status::Down, at);
-                    let count = self.rules.misses(expected, at);
                     if count >= self.rules.miss_threshold {
                         self.alert_down(Reason::Missed { expected, count }, at);
                     }

@@ -18,6 +18,8 @@ pub mod projects;
 mod schedules;
 mod schema;
 pub mod sessions;
+#[cfg(test)]
+mod simulation;
 pub mod users;
 mod writer;
 
