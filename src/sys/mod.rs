@@ -12,7 +12,7 @@ mod signal;
 mod terminal;
 
 pub use child::{Inherited, Reaped, Status, reap};
-pub use clock::{boot_id, since_boot};
+pub use clock::{boot_id, local_offset, since_boot};
 pub use fd::{
     Await, Ready, let_go_of_stdin_and_stdout, poll, same_open_file, set_discard_on_close,
     set_nonblocking, waiting_bytes,
@@ -23,7 +23,7 @@ pub use signal::{
     Caught, Origin, block_signals, group_exists, name, send, send_to_group, stop_with_group,
     stop_with_signal, wait, wait_for_signal, wake,
 };
-pub use terminal::{Terminal, is_session_leader, own_group};
+pub use terminal::{Terminal, columns, is_session_leader, own_group};
 
 /// Whether this process has the rights of root.
 pub fn is_root() -> bool {

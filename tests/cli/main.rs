@@ -4,6 +4,7 @@
 mod support;
 
 mod commands;
+mod completion;
 mod faults;
 mod files;
 mod pings;

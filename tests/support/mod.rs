@@ -5,6 +5,7 @@
 
 pub mod home;
 pub mod hook;
+pub mod os;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod stub;

@@ -10,6 +10,7 @@ mod monitor;
 mod org;
 mod ping;
 mod project;
+mod shell;
 mod spool;
 mod update;
 mod whoami;
@@ -49,6 +50,12 @@ pub fn run(invocation: Invocation) -> Result<i32, Error> {
     if let Command::Monitor(typed) = command {
         return monitor::run(typed, rest, &globals);
     }
+    // These two are asked by shells and by packagers: no file matters to them.
+    match &command {
+        Command::Completion(typed) => return shell::completion(typed).map(|()| 0),
+        Command::Man(_) => return shell::man().map(|()| 0),
+        _ => {}
+    }
     own_up_to_defects();
     let context = Context::new(globals)?;
     match command {
@@ -61,7 +68,7 @@ pub fn run(invocation: Invocation) -> Result<i32, Error> {
         Command::Channel(typed) => channel::run(&context, typed.command),
         Command::Ping(typed) => return ping::run(&context, typed),
         Command::Spool(typed) => return spool::run(&context, &typed.command),
-        Command::Monitor(_) => return Ok(0),
+        Command::Monitor(_) | Command::Completion(_) | Command::Man(_) => return Ok(0),
     }
     .inspect(|_| {
         // The server answered: a good time to send what could not be sent before.
