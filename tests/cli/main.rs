@@ -5,6 +5,7 @@ mod support;
 
 mod commands;
 mod completion;
+mod every;
 mod faults;
 mod files;
 mod pings;
