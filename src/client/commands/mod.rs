@@ -104,12 +104,16 @@ struct Context {
 impl Context {
     fn new(globals: Globals) -> Result<Self, Error> {
         let settings = Settings::load(&globals);
+        let talk = Talk::new(&globals);
+        if let Some(found) = settings.directory().and_then(|d| config::guard_keys(d)) {
+            talk.note(&found);
+        }
         Ok(Self {
             format: settings.format()?,
             settings,
             http: Http::new(settings::ca_file()),
             screen: Screen::of(&globals),
-            talk: Talk::new(&globals),
+            talk,
         })
     }
 
@@ -211,6 +215,14 @@ fn number(flag: &str, text: &str, least: u64, most: u64) -> Result<u64, Error> {
             text.escape_debug()
         ))),
     }
+}
+
+/// That what stands in `from` can't be a public id.
+fn not_a_public_id(from: &str) -> Error {
+    usage(format!(
+        "{from} is not a public id, which looks like 550e8400-e29b-41d4-a716-446655440000. \
+         See it: pakyas check show SLUG"
+    ))
 }
 
 /// The public id typed as such, where it is one.
