@@ -256,9 +256,11 @@ impl Page {
 /// A description of a flag as a sentence of its own.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string());
+    let first = letters
+        .next()
+        .map_or_else(String::new, |c| c.to_ascii_uppercase().into());
     let end = if text.ends_with('.') { "" } else { "." };
-    format!("{}{}{end}", first.unwrap_or_default(), letters.as_str())
+    format!("{first}{}{end}", letters.as_str())
 }
 
 /// Text that roff shows as it is (groff_char(7)): a hyphen that may be copied into a shell, a

@@ -476,8 +476,7 @@ fn all_lists_every_project_and_status_and_tag_choose() {
         .shows("sync");
     let slugs = |line: &str| {
         let listed = home.pakyas(line).exits(0);
-        let listed = listed.stdout.lines().skip(1).count();
-        listed
+        listed.stdout.lines().skip(1).count()
     };
     assert_eq!(slugs("check list --all --status new"), 2);
     assert_eq!(slugs("check list --all --status up,NEW"), 2);

@@ -72,6 +72,21 @@ fn statuses(typed: &[String]) -> Result<Vec<Status>, Error> {
     names.map(of).collect()
 }
 
+/// The checks of each project together, otherwise in the order that they have. There are few
+/// projects, so this is done without a sort, which would make the client larger.
+fn by_project(checks: Vec<Check>) -> Vec<Check> {
+    let mut rest = checks;
+    let mut sorted = Vec::with_capacity(rest.len());
+    while let Some(first) = rest.iter().map(|check| &check.project_name).min() {
+        let first = first.clone();
+        let (these, others) = rest.into_iter().partition(|c| c.project_name == first);
+        let these: Vec<Check> = these;
+        sorted.extend(these);
+        rest = others;
+    }
+    sorted
+}
+
 fn list(context: &Context, typed: &CheckList) -> Result<(), Error> {
     let statuses = statuses(&typed.status)?;
     let tags = typed.tag.iter().flat_map(|text| text.split(','));
@@ -82,9 +97,7 @@ fn list(context: &Context, typed: &CheckList) -> Result<(), Error> {
         ));
     }
     let mut checks = if typed.all {
-        let mut checks = context.api()?.checks(None)?;
-        checks.sort_by(|a, b| (&a.project_name, &a.name).cmp(&(&b.project_name, &b.name)));
-        checks
+        by_project(context.api()?.checks(None)?)
     } else {
         checks(context)?
     };

@@ -1,8 +1,6 @@
 //! The names that configuration and cache know: of checks, projects and organizations.
 
-use std::collections::BTreeMap;
-
-use super::Offer;
+use super::Offers;
 use crate::client::args::Globals;
 use crate::client::cache::{Account, Shelf};
 use crate::client::settings::{Selection, Settings, variable};
@@ -27,46 +25,42 @@ impl Known {
     }
 
     /// The slugs of the checks of the project that is meant; of all where none is.
-    pub(super) fn slugs(&self) -> Vec<Offer> {
-        let slugs: BTreeMap<_, _> = self.account.slugs(&self.selection).collect();
-        slugs
-            .into_iter()
-            .map(|(slug, project)| Offer::new(slug, project))
-            .collect()
+    pub(super) fn slugs(&self, into: &mut Offers<'_>) {
+        for (slug, project) in self.account.slugs(&self.selection) {
+            into.add(slug, project);
+        }
     }
 
     /// The names of the projects; their slugs where no name begins with what is typed.
-    pub(super) fn projects(&self, current: &str) -> Vec<Offer> {
-        let listed = self.account.projects.iter();
-        let of_checks = self.account.checks.iter();
-        let mut names: BTreeMap<&str, &str> = of_checks
-            .map(|check| (check.project_name.as_str(), ""))
-            .collect();
-        names.extend(listed.clone().map(|p| (p.name.as_str(), p.slug.as_str())));
-        if names.keys().any(|name| name.starts_with(current)) {
-            return names
-                .into_iter()
-                .map(|(name, slug)| Offer::new(name, slug))
-                .collect();
+    pub(super) fn projects(&self, into: &mut Offers<'_>) {
+        for project in &self.account.projects {
+            into.add(&project.name, &project.slug);
         }
-        listed
-            .map(|project| Offer::new(project.slug.as_str(), &project.name))
-            .collect()
+        for check in &self.account.checks {
+            into.add(&check.project_name, "");
+        }
+        if into.is_empty() {
+            for project in &self.account.projects {
+                into.add(&project.slug, &project.name);
+            }
+        }
     }
 
     /// The organizations that there are keys for, and the one in use.
-    pub(super) fn organizations(&self) -> Vec<Offer> {
-        let mut names = BTreeMap::new();
-        if let Ok(api_url) = self.settings.api_url() {
-            let stored = self.settings.stored_keys(&api_url).unwrap_or_default();
-            names.extend(stored.into_iter().map(|c| (c.org_name, "logged in")));
+    pub(super) fn organizations(&self, into: &mut Offers<'_>) {
+        if let Some(name) = self
+            .settings
+            .config()
+            .ok()
+            .and_then(|c| c.org_name.as_ref())
+        {
+            into.add(name, "in use");
         }
-        let in_use = self.settings.config().ok().and_then(|c| c.org_name.clone());
-        names.extend(in_use.map(|name| (name, "in use")));
-        names
-            .into_iter()
-            .map(|(name, about)| Offer::new(name, about))
-            .collect()
+        let api_url = self.settings.api_url().ok();
+        let stored = api_url.and_then(|url| self.settings.stored_keys(&url).ok());
+        for credential in stored.unwrap_or_default() {
+            into.add(&credential.org_name, "logged in");
+        }
     }
 }
 

@@ -39,7 +39,7 @@ impl Line {
                 Some('\'') if c == '\'' => return None,
                 Some('\'') => false,
                 Some(_) => SPECIAL_IN_QUOTES.contains(c),
-                None => !(c.is_alphanumeric() || "/=:,._-+@%^".contains(c)),
+                None => c.is_ascii() && !(c.is_ascii_alphanumeric() || "/=:,._-+@%^".contains(c)),
             };
             if escape {
                 text.push('\\');

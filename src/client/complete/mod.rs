@@ -53,6 +53,38 @@ impl Offer {
     }
 }
 
+/// What begins with what is typed, in order, each once. Inserted where it belongs: the sorts of
+/// std would make the client larger than all of completion is.
+struct Offers<'a> {
+    typed: &'a str,
+    found: Vec<Offer>,
+}
+
+impl<'a> Offers<'a> {
+    fn of(typed: &'a str) -> Self {
+        Self {
+            typed,
+            found: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, word: &str, about: &str) {
+        if !word.starts_with(self.typed) || self.found.len() >= MOST {
+            return;
+        }
+        let place = self
+            .found
+            .binary_search_by(|known| known.word.as_str().cmp(word));
+        if let Err(at) = place {
+            self.found.insert(at, Offer::new(word, about));
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+}
+
 /// What to do at the cursor.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
@@ -268,13 +300,15 @@ impl<'a> Place<'a> {
 
     /// What an argument of that name may be: its name in the definitions says what it takes.
     fn named(&self, name: &str, current: &str) -> Vec<Offer> {
-        let known = || Known::of(&self.globals);
-        match name {
-            "SLUG" => known().slugs(),
-            "PROJECT" => known().projects(current),
-            "ORG" => known().organizations(),
-            _ => values::listed(name, current),
-        }
+        let take: fn(&Known, &mut Offers<'_>) = match name {
+            "SLUG" => Known::slugs,
+            "PROJECT" => Known::projects,
+            "ORG" => Known::organizations,
+            _ => return values::listed(name, current),
+        };
+        let mut offers = Offers::of(current);
+        take(&Known::of(&self.globals), &mut offers);
+        offers.found
     }
 }
 

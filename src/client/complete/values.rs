@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{MOST, Offer};
+use super::{MOST, Offer, Offers};
 
 /// The values that an argument of that name takes: the words of `a|b`, of which those in
 /// capitals stand for anything. `FILE` and `file:PATH` are files.
@@ -40,19 +40,18 @@ fn files(prefix: &str, typed: &str) -> Vec<Offer> {
     let Ok(entries) = fs::read_dir(place) else {
         return Vec::new();
     };
-    let mut offers: Vec<Offer> = entries
-        .take(10 * MOST)
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let found = entry.file_name().into_string().ok()?;
-            if !found.starts_with(name) || (found.starts_with('.') && !name.starts_with('.')) {
-                return None;
-            }
-            let is_directory = fs::metadata(entry.path()).is_ok_and(|m| m.is_dir());
-            let end = if is_directory { "/" } else { "" };
-            Some(Offer::new(format!("{prefix}{directory}{found}{end}"), ""))
-        })
-        .collect();
-    offers.sort_by(|a, b| a.word.cmp(&b.word));
-    offers
+    let typed = format!("{prefix}{typed}");
+    let mut offers = Offers::of(&typed);
+    for entry in entries.take(10 * MOST).flatten() {
+        let Ok(found) = entry.file_name().into_string() else {
+            continue;
+        };
+        if !found.starts_with(name) || (found.starts_with('.') && !name.starts_with('.')) {
+            continue;
+        }
+        let is_directory = fs::metadata(entry.path()).is_ok_and(|m| m.is_dir());
+        let end = if is_directory { "/" } else { "" };
+        offers.add(&format!("{prefix}{directory}{found}{end}"), "");
+    }
+    offers.found
 }
