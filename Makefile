@@ -26,7 +26,7 @@ lint: ## formatting and clippy, with and without the server
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 
-bench: ## what the wrapper costs, as ratios in one run
+bench: ## what the wrapper and its start cost, measured beside bare programs in one run
 	$(CARGO) bench --locked
 
 clean: ## everything that was built

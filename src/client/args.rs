@@ -1,8 +1,11 @@
 //! The command line as it was typed: nothing here has been looked up, resolved or checked
 //! against a server.
 //!
-//! The doc comments of the structs and fields are the texts of `--help`.
+//! The doc comments of the structs and fields are the texts of `--help`, of the man page and of
+//! the shells' completion. The last also reads the `arg_name`s: `a|b` are the values that there
+//! are, `SLUG`, `PROJECT` and `ORG` are known from the cache, `FILE` and `file:PATH` are files.
 
+mod help;
 mod prepare;
 
 use std::ffi::OsString;
@@ -31,6 +34,8 @@ pub struct Globals {
     pub api_url: Option<String>,
     /// Where pings go.
     pub ping_url: Option<String>,
+    /// Times in UTC, not in this machine's zone.
+    pub utc: bool,
 }
 
 /// A command line that can be carried out.
@@ -58,6 +63,11 @@ pub enum Parsed {
 /// # Errors
 /// A [`Kind::Usage`] sentence with the nearest flag or command where one is near.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
+    let mut arguments = arguments.into_iter().peekable();
+    if arguments.peek().is_none() {
+        // A script whose command went missing must not seem to have succeeded.
+        return Err(Error::new(Kind::Usage, help(&[]).trim_end()));
+    }
     let (words, rest) = match prepare::prepare(arguments, &Cli::get_args_info())? {
         prepare::Prepared::Version => {
             return Ok(Parsed::Print(format!("pakyas {}\n", crate::VERSION)));
@@ -77,6 +87,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Er
         no_color: cli.no_color,
         api_url: cli.api_url,
         ping_url: cli.ping_url,
+        utc: cli.utc,
     };
     if let Some(format) = &globals.format {
         Format::named(format, "--format")?;
@@ -94,41 +105,24 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Er
     })))
 }
 
-/// The help of the command at `path`; of the program where it is empty.
-pub fn help(path: &[String]) -> String {
-    let words: Vec<&str> = path.iter().map(String::as_str).chain(["--help"]).collect();
-    let mut text = match Cli::from_args(&["pakyas"], &words) {
-        Err(exit) => exit.output,
-        Ok(_) => String::new(),
-    };
-    if !path.is_empty() {
-        text.push_str(
-            "\nThe flags of 'pakyas --help' (--project, --format, …) may be added anywhere.\n",
-        );
-    }
-    text
-}
-
 /// Tells you when a scheduled job did not run, failed, or never finished.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
     help_triggers("-h", "--help"),
     usage = "[FLAGS] COMMAND [ARGUMENTS]",
     example = "pakyas check create --name \"Hourly Sync\" --slug hourly-sync --period 1h\n\
-               pakyas monitor hourly-sync -- /opt/scripts/sync.sh",
-    note = "'pakyas COMMAND --help' tells more of a command. Exit codes: 0 done, 1 refused, \n\
-            2 usage, 3 not found, 4 network, 5 not logged in, 6 not permitted, 7 a defect."
+               pakyas monitor hourly-sync -- /opt/scripts/sync.sh"
 )]
 #[allow(missing_docs, reason = "the doc comments are the help")]
 pub struct Cli {
-    /// organization for this command, by name or id (PAKYAS_ORG)
-    #[argh(option)]
+    /// organization: name or id (PAKYAS_ORG)
+    #[argh(option, arg_name = "ORG")]
     pub org: Option<String>,
-    /// project for this command, by name, slug or id (PAKYAS_PROJECT)
-    #[argh(option)]
+    /// project: name, slug or id (PAKYAS_PROJECT)
+    #[argh(option, arg_name = "PROJECT")]
     pub project: Option<String>,
-    /// table (default), json or ndjson (PAKYAS_FORMAT)
-    #[argh(option)]
+    /// how results are shown (PAKYAS_FORMAT)
+    #[argh(option, arg_name = "table|json|ndjson")]
     pub format: Option<String>,
     /// tell on stderr what is sent where, and how it went
     #[argh(switch, short = 'v')]
@@ -140,11 +134,14 @@ pub struct Cli {
     #[argh(switch)]
     pub no_color: bool,
     /// address of the API (PAKYAS_API_URL)
-    #[argh(option)]
+    #[argh(option, arg_name = "URL")]
     pub api_url: Option<String>,
     /// where pings go (PAKYAS_PING_URL)
-    #[argh(option)]
+    #[argh(option, arg_name = "URL")]
     pub ping_url: Option<String>,
+    /// times in UTC, not in this machine's zone
+    #[argh(switch)]
+    pub utc: bool,
     /// print the version
     #[argh(switch)]
     pub version: bool,
@@ -170,6 +167,8 @@ pub enum Command {
     Spool(Spool),
     Auth(Auth),
     ApiKey(ApiKey),
+    Completion(Completion),
+    Man(Man),
 }
 
 /// Log in: in a browser, with email and password, or with an API key. A key is kept for later.
@@ -186,7 +185,7 @@ pub enum Command {
 pub struct Login {
     /// the key; file:PATH reads it from a file, - from standard input, and neither
     /// shows it in the list of processes
-    #[argh(option)]
+    #[argh(option, arg_name = "KEY|file:PATH")]
     pub api_key: Option<String>,
     /// ask for email and password on this terminal
     #[argh(switch)]
@@ -203,7 +202,7 @@ pub struct Login {
 )]
 pub struct Logout {}
 
-/// Show who is logged in, and the organization and project in use.
+/// Show the user, organization and project in use.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
@@ -252,13 +251,13 @@ pub struct OrgList {}
     subcommand,
     name = "switch",
     help_triggers("-h", "--help"),
-    usage = "NAME",
+    usage = "ORG",
     example = "pakyas org switch \"My Company\"\n\
                pakyas org switch 7f0a2b1e-0000-4000-8000-000000000000"
 )]
 pub struct OrgSwitch {
     /// its name, in any case, or its id
-    #[argh(positional, arg_name = "NAME")]
+    #[argh(positional, arg_name = "ORG")]
     pub name: String,
 }
 
@@ -323,12 +322,12 @@ pub struct ProjectCreate {
     subcommand,
     name = "switch",
     help_triggers("-h", "--help"),
-    usage = "NAME",
+    usage = "PROJECT",
     example = "pakyas project switch \"Production\"\npakyas project switch production"
 )]
 pub struct ProjectSwitch {
     /// its name, in any case, its slug or its id
-    #[argh(positional, arg_name = "NAME")]
+    #[argh(positional, arg_name = "PROJECT")]
     pub name: String,
 }
 
@@ -356,12 +355,12 @@ pub struct ProjectDefault {
     subcommand,
     name = "delete",
     help_triggers("-h", "--help"),
-    usage = "NAME [-y]",
+    usage = "PROJECT [-y]",
     example = "pakyas project delete Staging\npakyas project delete staging -y"
 )]
 pub struct ProjectDelete {
     /// its name, in any case, its slug or its id
-    #[argh(positional, arg_name = "NAME")]
+    #[argh(positional, arg_name = "PROJECT")]
     pub name: String,
     /// do not ask
     #[argh(switch, short = 'y')]
@@ -372,6 +371,7 @@ mod api_key;
 mod auth;
 mod check;
 mod maintenance;
+mod shell;
 mod signals;
 mod spool;
 
@@ -384,9 +384,13 @@ pub use check::{
     Check, CheckCommand, CheckCreate, CheckDelete, CheckList, CheckLogs, CheckPause, CheckResume,
     CheckShow, CheckSync, CheckUpdate,
 };
+pub(super) use help::typed;
+pub use help::{help, usage_line};
 pub use maintenance::{
     Maintenance, MaintenanceCommand, MaintenanceCreate, MaintenanceDelete, MaintenanceList,
 };
+pub(super) use prepare::flag_called;
+pub use shell::{Completion, Man};
 pub use signals::{
     Channel, ChannelCommand, ChannelCreate, ChannelDelete, ChannelList, ChannelTest, Monitor, Ping,
 };

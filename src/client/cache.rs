@@ -84,6 +84,15 @@ impl Account {
         found.next().is_none().then_some(first)
     }
 
+    /// The slugs of the checks of the project that is meant, of all where none is, each with
+    /// the name of its project.
+    pub fn slugs(&self, selection: &Selection) -> impl Iterator<Item = (&str, &str)> {
+        let found = self.checks.iter();
+        found
+            .filter(|check| self.is_in(check, selection))
+            .map(|check| (check.slug.as_str(), check.project_name.as_str()))
+    }
+
     fn is_in(&self, check: &KnownCheck, selection: &Selection) -> bool {
         match selection {
             Selection::None => true,

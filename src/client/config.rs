@@ -4,6 +4,8 @@
 //! pakyas can share a directory.
 
 use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -192,6 +194,30 @@ pub fn update<T: Kept>(
     text.push(b'\n');
     files::write(&path, &text, files::Worth::Kept).map_err(refuse)?;
     Ok(aside)
+}
+
+/// Takes from others the right to read the keys in `directory`, and says so where they had it:
+/// a file that was copied or restored has the mode that the copy gave it. `None` where all is
+/// well.
+pub fn guard_keys(directory: &Path) -> Option<String> {
+    let path = directory.join(Credentials::NAME);
+    let mode = fs::metadata(&path).ok()?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return None;
+    }
+    let shown = path.display();
+    Some(
+        match fs::set_permissions(&path, Permissions::from_mode(0o600)) {
+            Ok(()) => format!(
+                "The keys in {shown} could be read by others; now only you can. \
+                 If somebody may have: make a new key, and pakyas login --api-key KEY"
+            ),
+            Err(error) => format!(
+                "The keys in {shown} can be read by others, and that can't be changed ({error}). \
+                 Do it as its owner: chmod 600 {shown}"
+            ),
+        },
+    )
 }
 
 #[cfg(test)]

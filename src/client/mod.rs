@@ -8,6 +8,7 @@ pub mod api;
 pub mod args;
 pub mod cache;
 mod commands;
+mod complete;
 pub mod config;
 pub mod delivery;
 mod door;
@@ -15,6 +16,7 @@ pub mod error;
 mod files;
 mod http;
 mod lookup;
+mod man;
 pub mod monitor;
 pub mod render;
 pub mod settings;
@@ -30,6 +32,14 @@ pub use error::Error;
 /// # Errors
 /// Where it could not be done; the error knows its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<i32, Error> {
+    let mut arguments = arguments.into_iter().peekable();
+    if arguments
+        .next_if(|first| first == complete::ASKED)
+        .is_some()
+    {
+        complete::run(arguments);
+        return Ok(0);
+    }
     match args::parse(arguments)? {
         args::Parsed::Print(text) => render::print(text.as_bytes()).map(|()| 0),
         args::Parsed::Run(invocation) => commands::run(*invocation),

@@ -2,13 +2,15 @@
 //! person reads. Only data goes to stdout, in one write.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::args::Globals;
 use super::error::{Error, Kind};
 use crate::schedule::format_duration;
+use crate::sys;
 use crate::wire::Status;
 
 /// How results are shown.
@@ -115,22 +117,55 @@ pub struct Screen {
     pub columns: Option<usize>,
     /// Whether to colour.
     pub colours: bool,
+    /// Whether times are shown in UTC, not as a clock on this machine shows them.
+    pub utc: bool,
 }
 
 impl Screen {
     /// stdout as it is now.
     pub fn of(globals: &Globals) -> Self {
-        let terminal = io::stdout().is_terminal();
+        let stdout = io::stdout();
+        let terminal = stdout.is_terminal();
         let set = |name: &str| super::settings::variable(name);
-        let columns = set("COLUMNS").and_then(|text| text.parse().ok());
+        let columns = set("COLUMNS")
+            .and_then(|text| text.parse().ok())
+            .or_else(|| sys::columns(stdout.as_fd()));
         Self {
             columns: terminal.then(|| columns.unwrap_or(80)),
             colours: terminal
                 && !globals.no_color
                 && set("NO_COLOR").is_none()
                 && set("TERM").as_deref() != Some("dumb"),
+            utc: globals.utc,
         }
     }
+
+    /// The time to the second: `2026-01-02 03:04:05 UTC`, or in local time, with how far that
+    /// is from UTC: `2026-01-02 11:04:05 +08:00`.
+    pub fn when(self, time: Timestamp) -> String {
+        let offset = if self.utc {
+            0
+        } else {
+            sys::local_offset(time.as_second())
+        };
+        with_offset(time, offset)
+    }
+}
+
+fn with_offset(time: Timestamp, offset: i64) -> String {
+    let there = SignedDuration::from_secs(offset);
+    let Some(moved) = time.checked_add(there).ok().filter(|_| offset != 0) else {
+        return utc(time);
+    };
+    let sign = if offset < 0 { '-' } else { '+' };
+    let minutes = offset.unsigned_abs() / 60;
+    let clock = utc(moved);
+    format!(
+        "{} {sign}{:02}:{:02}",
+        clock.trim_end_matches(" UTC"),
+        minutes / 60,
+        minutes % 60
+    )
 }
 
 /// Rows and columns for people.
@@ -167,7 +202,6 @@ impl Table {
 
     /// The table as text.
     pub fn text(&self, screen: Screen) -> String {
-        let width = |text: &str| text.chars().count();
         let mut widths: Vec<usize> = self.heads.iter().map(|head| width(head)).collect();
         for row in &self.rows {
             for (widest, cell) in widths.iter_mut().zip(row) {
@@ -195,7 +229,7 @@ impl Table {
             for (column, cell) in row.iter().enumerate() {
                 let room = widths.get(column).copied().unwrap_or_default();
                 let cell = cut(cell, room);
-                let pad = room - width(&cell) + GAP;
+                let pad = room.saturating_sub(width(&cell)) + GAP;
                 if index > 0 && screen.colours && self.status == Some(column) {
                     line.push_str(&coloured(&cell));
                 } else {
@@ -211,12 +245,85 @@ impl Table {
 }
 
 fn cut(text: &str, room: usize) -> String {
-    if text.chars().count() <= room {
+    if width(text) <= room {
         return text.to_owned();
     }
-    let mut short: String = text.chars().take(room.saturating_sub(1)).collect();
+    let mut short = String::new();
+    let mut taken = 0;
+    for c in text.chars() {
+        taken += width_of(c);
+        if taken + 1 > room {
+            break;
+        }
+        short.push(c);
+    }
     short.push('…');
     short
+}
+
+/// How many columns the text takes on a terminal.
+fn width(text: &str) -> usize {
+    text.chars().map(width_of).sum()
+}
+
+/// How many columns a terminal gives a character: two in the scripts and pictures that Unicode's
+/// East Asian Width calls wide, none for marks that join the character before, one for the rest.
+fn width_of(c: char) -> usize {
+    const WIDE: &[(u32, u32)] = &[
+        (0x1100, 0x115f),
+        (0x231a, 0x231b),
+        (0x23e9, 0x23f3),
+        (0x2614, 0x2615),
+        (0x2648, 0x2653),
+        (0x26a1, 0x26a1),
+        (0x26bd, 0x26be),
+        (0x26d4, 0x26d4),
+        (0x2705, 0x2705),
+        (0x270a, 0x270b),
+        (0x2728, 0x2728),
+        (0x274c, 0x274e),
+        (0x2753, 0x2757),
+        (0x2b50, 0x2b55),
+        (0x2e80, 0x303e),
+        (0x3041, 0xa4cf),
+        (0xa960, 0xa97f),
+        (0xac00, 0xd7a3),
+        (0xf900, 0xfaff),
+        (0xfe30, 0xfe6f),
+        (0xff00, 0xff60),
+        (0xffe0, 0xffe6),
+        (0x1f18e, 0x1f19a),
+        (0x1f200, 0x1f320),
+        (0x1f32d, 0x1f64f),
+        (0x1f680, 0x1f6fc),
+        (0x1f7e0, 0x1f7eb),
+        (0x1f90c, 0x1faff),
+        (0x20000, 0x3fffd),
+    ];
+    const NONE: &[(u32, u32)] = &[
+        (0x0300, 0x036f),
+        (0x0483, 0x0489),
+        (0x0591, 0x05bd),
+        (0x064b, 0x065f),
+        (0x0e34, 0x0e3a),
+        (0x0e47, 0x0e4e),
+        (0x1ab0, 0x1aff),
+        (0x1dc0, 0x1dff),
+        (0x200b, 0x200f),
+        (0x20d0, 0x20ff),
+        (0xfe00, 0xfe0f),
+        (0xfe20, 0xfe2f),
+        (0x1f3fb, 0x1f3ff),
+    ];
+    let code = u32::from(c);
+    let within =
+        |ranges: &[(u32, u32)]| ranges.iter().any(|&(from, to)| (from..=to).contains(&code));
+    match code {
+        0..0x300 => 1,
+        _ if within(NONE) => 0,
+        _ if within(WIDE) => 2,
+        _ => 1,
+    }
 }
 
 /// A status in its colour, where it is one.
@@ -232,9 +339,13 @@ pub fn coloured(status: &str) -> String {
     format!("\u{1b}[{colour}m{status}\u{1b}[0m")
 }
 
-/// The text without control characters: what a server or a job wrote must not steer a terminal.
+/// The text without what would steer a terminal, whatever a server or a job wrote: control
+/// characters, and those that turn the direction of what follows.
 pub fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .filter(|&c| !c.is_control() && !turns(c))
+        .collect()
 }
 
 /// How long before or after `now`: `5m ago`, `in 2h`.
@@ -281,6 +392,7 @@ mod tests {
     const WIDE: Screen = Screen {
         columns: None,
         colours: false,
+        utc: true,
     };
 
     fn table() -> Table {
@@ -304,7 +416,7 @@ mod tests {
     fn a_table_is_cut_to_the_terminal_where_it_may_be() {
         let text = table().text(Screen {
             columns: Some(24),
-            colours: false,
+            ..WIDE
         });
         assert!(
             text.lines().all(|line| line.chars().count() <= 24),
@@ -314,10 +426,37 @@ mod tests {
     }
 
     #[test]
+    fn wide_characters_take_the_room_that_a_terminal_gives_them() {
+        for (text, columns) in [
+            ("日本", 4),
+            ("e\u{301}", 1),
+            ("⏰", 2),
+            ("👍🏽", 2),
+            ("é…", 2),
+        ] {
+            assert_eq!(width(text), columns, "{text}");
+        }
+        assert_eq!(cut("日本語の名前", 8), "日本語…");
+        assert_eq!(cut("日本語", 6), "日本語");
+        let mut table = Table::new(&["NAME", "SLUG"], &[0]);
+        table.row(["日本".into(), "a".into()]);
+        table.row(["abcd".into(), "b".into()]);
+        assert_eq!(table.text(WIDE), "NAME  SLUG\n日本  a\nabcd  b\n");
+    }
+
+    #[test]
+    fn local_times_say_how_far_they_are_from_utc() {
+        let at: Timestamp = "2026-01-02T23:04:05Z".parse().unwrap();
+        assert_eq!(with_offset(at, 8 * 3_600), "2026-01-03 07:04:05 +08:00");
+        assert_eq!(with_offset(at, -12_600), "2026-01-02 19:34:05 -03:30");
+        assert_eq!(with_offset(at, 0), "2026-01-02 23:04:05 UTC");
+    }
+
+    #[test]
     fn only_statuses_are_coloured() {
         let text = table().text(Screen {
-            columns: None,
             colours: true,
+            ..WIDE
         });
         assert_eq!(text.matches("\u{1b}[31m").count(), 1, "{text:?}");
         assert!(text.contains("\u{1b}[31mdown\u{1b}[0m"), "{text:?}");

@@ -1,4 +1,4 @@
-//! Clocks: time since the machine booted, and which boot that was.
+//! Clocks: time since the machine booted, which boot that was, and how far local time is off UTC.
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -42,4 +42,29 @@ pub fn boot_id() -> Option<String> {
     file.take(64).read_to_string(&mut text).ok()?;
     let id = text.trim();
     (!id.is_empty()).then(|| id.to_owned())
+}
+
+/// How far local time was ahead of UTC at that time, seconds since 1970; in seconds, negative
+/// west of Greenwich. As `TZ` says, else /etc/localtime (tzset(3)); 0 where neither helps.
+pub fn local_offset(unix: i64) -> i64 {
+    // On machines with 32 bits it may have half as many; they end in 2038 anyway.
+    let unix = unix as libc::time_t;
+    let mut time = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both pointers are to locals; zeroes are a valid tm. tzset and localtime_r read the
+    // environment, which nothing in this program changes.
+    let (done, time) = unsafe {
+        tzset();
+        let done = !libc::localtime_r(&unix, time.as_mut_ptr()).is_null();
+        (done, time.assume_init())
+    };
+    #[allow(
+        clippy::useless_conversion,
+        reason = "a long has 32 bits on other machines"
+    )]
+    if done { i64::from(time.tm_gmtoff) } else { 0 }
+}
+
+// Missing from the crate libc; localtime_r need not read the zone itself (localtime(3)).
+unsafe extern "C" {
+    fn tzset();
 }

@@ -18,7 +18,7 @@ mod terminal;
 pub use child::{Inherited, Reaped, Status, reap};
 #[cfg(feature = "server")]
 pub use clock::since_start_of_clock;
-pub use clock::{boot_id, since_boot};
+pub use clock::{boot_id, local_offset, since_boot};
 #[cfg(feature = "server")]
 pub use epoll::Epoll;
 pub use fd::{
@@ -33,7 +33,7 @@ pub use signal::{
 };
 #[cfg(feature = "server")]
 pub use socket::{prepare_listener, raise_descriptor_limit};
-pub use terminal::{Terminal, Typed, ask, ask_hidden, is_session_leader, own_group};
+pub use terminal::{Terminal, Typed, ask, ask_hidden, columns, is_session_leader, own_group};
 
 /// Whether this process has the rights of root.
 pub fn is_root() -> bool {

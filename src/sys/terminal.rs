@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 /// The terminal that controls this process's session (tty(4)).
@@ -180,4 +180,16 @@ impl Drop for Raw {
             libc::tcsetattr(libc::STDIN_FILENO, libc::TCSADRAIN, &self.0);
         }
     }
+}
+
+/// How many columns the terminal behind `descriptor` has (ioctl_tty(2)); `None` where it is no
+/// terminal, or one that does not know.
+pub fn columns(descriptor: BorrowedFd<'_>) -> Option<usize> {
+    let mut size = MaybeUninit::<libc::winsize>::zeroed();
+    // SAFETY: TIOCGWINSZ fills in the winsize, a local for which zeroes are valid too.
+    let (result, size) = unsafe {
+        let result = libc::ioctl(descriptor.as_raw_fd(), libc::TIOCGWINSZ, size.as_mut_ptr());
+        (result, size.assume_init())
+    };
+    (result == 0 && size.ws_col > 0).then(|| usize::from(size.ws_col))
 }

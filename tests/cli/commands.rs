@@ -410,7 +410,7 @@ fn help_is_asked_for_and_given_on_stdout() {
         .exits(0)
         .shows("Usage: pakyas ping ");
     home.pakyas("--version").exits(0).shows("pakyas ");
-    home.pakyas("").exits(2).says("pakyas --help");
+    assert_eq!(home.pakyas("").exits(2).says("Usage: pakyas ").stdout, "");
 }
 
 #[test]
@@ -462,4 +462,67 @@ fn no_colour_and_no_control_character_reaches_a_pipe() {
     world.add("sync", PRODUCTION);
     let outcome = world.home().pakyas("check list").exits(0);
     assert!(!outcome.stdout.contains('\u{1b}'), "{outcome:?}");
+}
+
+#[test]
+fn all_lists_every_project_and_status_and_tag_choose() {
+    let world = World::new();
+    world.add("sync", PRODUCTION);
+    world.add("tests", CI_TESTS);
+    let home = world.home();
+    home.pakyas("check list --all")
+        .exits(0)
+        .shows("PROJECT")
+        .shows("CI Tests")
+        .shows("sync");
+    let slugs = |line: &str| {
+        let listed = home.pakyas(line).exits(0);
+        listed.stdout.lines().skip(1).count()
+    };
+    assert_eq!(slugs("check list --all --status new"), 2);
+    assert_eq!(slugs("check list --all --status up,NEW"), 2);
+    assert_eq!(slugs("check list --status up --status new"), 1);
+    let none = home.pakyas("check list --status down").exits(0);
+    assert_eq!(none.stdout, "");
+    assert!(none.stderr.contains("None of the 1 checks"), "{none:?}");
+    assert_eq!(slugs("check list --tag nightly"), 0);
+    home.pakyas("check list --status dwon")
+        .exits(2)
+        .says("overrunning");
+    home.pakyas("check list --all --project production")
+        .exits(2);
+    // With --all no project need be chosen.
+    let home = home.with("PAKYAS_PROJECT", "");
+    home.pakyas("check list --all --format json")
+        .exits(0)
+        .shows("tests");
+}
+
+#[test]
+fn sync_tells_how_much_it_learned() {
+    let world = World::new();
+    world.add("sync", PRODUCTION);
+    let home = world.home();
+    let told = home.pakyas("check sync").exits(0);
+    assert_eq!(told.stdout, "");
+    assert_eq!(told.stderr, "The cache knows 1 check in 2 projects now\n");
+    let json = home.pakyas("check sync --format json --quiet").exits(0);
+    assert_eq!(json.json()["checks"], 1);
+    assert_eq!(json.stderr, "");
+}
+
+#[test]
+fn times_are_local_but_with_utc_and_in_json() {
+    let world = World::new();
+    world.add("sync", PRODUCTION);
+    let home = world.home().with("TZ", "XYZ-05:30");
+    home.pakyas("check logs sync")
+        .exits(0)
+        .shows("2026-01-02 08:34:05 +05:30");
+    home.pakyas("check logs sync --utc")
+        .exits(0)
+        .shows("2026-01-02 03:04:05 UTC");
+    home.pakyas("check show sync --format json")
+        .exits(0)
+        .shows("2026-01-02T03:04:05Z");
 }

@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::home::{Home, outcome};
-use crate::support::world::{KEY, PRODUCTION, World};
+use crate::support::home::{Home, Outcome, captured, outcome};
+use crate::support::stub::Reply;
+use crate::support::world::{KEY, ORG, PRODUCTION, World};
 
 #[test]
 fn the_key_is_readable_by_its_owner_alone() {
@@ -190,4 +191,166 @@ fn each_organization_keeps_its_own_key_and_project() {
         .exits(2)
         .says("No project selected");
     home.pakyas("check list").exits(0);
+}
+
+#[test]
+fn logins_at_the_same_time_keep_every_key() {
+    let world = World::but(|request| {
+        // Each key is of an organization of its own.
+        let key = request
+            .header("authorization")?
+            .strip_prefix("Bearer pk_live_")?;
+        let org = format!("00000000-0000-0000-0000-0000000000{key}");
+        let me = serde_json::json!({
+            "organization_id": org, "organization_name": key, "org_id": org, "org_name": key,
+            "email": "a@example.com", "scopes": [], "ping_url_base": "http://127.0.0.1:9",
+        });
+        Some(Reply::json(200, &me))
+    });
+    let home = Home::at(&world.url());
+    let children: Vec<_> = (10..22)
+        .map(|number| {
+            home.command()
+                .args(["login", "--api-key", &format!("pk_live_{number}")])
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let stored: serde_json::Value = serde_json::from_str(&home.read("credentials.json")).unwrap();
+    assert_eq!(stored["keys"].as_array().unwrap().len(), 12);
+    let config: serde_json::Value = serde_json::from_str(&home.read("config.json")).unwrap();
+    assert!(config["org_id"].is_string());
+}
+
+#[test]
+fn keys_that_others_can_read_are_closed_to_them_and_that_is_told_once() {
+    let world = World::new();
+    let home = world.home_logged_in();
+    let file = home.file("credentials.json");
+    let set = |mode| std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+    let mode = || file.metadata().unwrap().permissions().mode() & 0o777;
+    set(0o644);
+    let told = home
+        .pakyas("whoami")
+        .exits(0)
+        .says("could be read by others");
+    assert!(!told.stderr.contains(KEY));
+    assert_eq!(mode(), 0o600);
+    assert_eq!(home.pakyas("whoami").exits(0).stderr, "");
+    set(0o640);
+    assert_eq!(home.pakyas("whoami --quiet").exits(0).stderr, "");
+    assert_eq!(mode(), 0o600);
+}
+
+#[test]
+fn files_of_an_earlier_version_are_read_and_what_is_unknown_in_them_stays() {
+    let world = World::new();
+    let id = world.add("sync", PRODUCTION);
+    let home = world.home_logged_in();
+    // As few fields as there ever were, and some that nobody knows any more.
+    let stored = serde_json::json!({"version": 0, "keys": [{
+        "api_url": world.url(), "org_id": ORG, "org_name": "My Company", "key": KEY,
+        "label": "laptop"}]});
+    home.write("credentials.json", &stored.to_string());
+    let config = serde_json::json!({"api_url": world.url(), "org_id": ORG, "theme": "dark"});
+    home.write("config.json", &config.to_string());
+    let cache = serde_json::json!({"accounts": {"somebody's": {}}, "version": 0});
+    home.write("cache/checks.json", &cache.to_string());
+    home.pakyas("project switch Production").exits(0);
+    home.pakyas("ping sync").exits(0);
+    assert!(world.pings()[0].path.contains(&id.to_string()));
+    assert!(home.read("config.json").contains("dark"));
+    home.run(["login", "--api-key", KEY, "--api-url", &world.url()])
+        .exits(0);
+    assert!(home.read("credentials.json").contains("\"version\": 0"));
+    assert!(home.read("cache/checks.json").contains("sync"));
+}
+
+/// A shell that may mount where the test wants it, with `script` in a private view of the
+/// file systems; `$1` is the home, the rest is the client's command line.
+fn mounted(home: &Home, script: &str, line: &str) -> Option<Outcome> {
+    let mut command = crate::support::unshare(&["-m"])?;
+    let program = env!("CARGO_BIN_EXE_pakyas");
+    let variables = home.command();
+    let variables: Vec<_> = variables
+        .get_envs()
+        .filter_map(|(n, v)| Some((n, v?)))
+        .collect();
+    command
+        .args(["sh", "-c", script, "sh"])
+        .arg(home.path())
+        .arg(program)
+        .args(line.split(' '))
+        .envs(variables)
+        .stdin(std::process::Stdio::null());
+    let outcome = captured(&mut command);
+    if outcome.code == 99 {
+        eprintln!("skipped: nothing can be mounted here");
+        return None;
+    }
+    Some(outcome)
+}
+
+#[test]
+fn a_home_that_is_read_only_stops_only_what_must_be_kept() {
+    let world = World::new();
+    world.add("sync", PRODUCTION);
+    let home = world.home_logged_in();
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" || exit 99; shift; exec \"$@\"";
+    let Some(ping) = mounted(&home, script, "ping sync") else {
+        return;
+    };
+    assert_eq!(ping.exits(0).stderr, "");
+    let run = |line: &str| mounted(&home, script, line).unwrap();
+    run("check list").exits(0).shows("sync");
+    run("check sync")
+        .exits(1)
+        .says("The cache was not refreshed");
+    run("project switch Production")
+        .exits(1)
+        .says("Can't write")
+        .says("PAKYAS_CONFIG_DIR");
+    std::fs::set_permissions(
+        home.file("credentials.json"),
+        PermissionsExt::from_mode(0o644),
+    )
+    .unwrap();
+    run("whoami").exits(0).says("chmod 600");
+}
+
+#[test]
+fn a_full_disk_leaves_the_files_as_they_were() {
+    let world = World::new();
+    world.add("sync", PRODUCTION);
+    let home = world.home_logged_in();
+    let script = "mkdir \"$1/kept\" && cp -r \"$1/.config/pakyas/.\" \"$1/kept\" && \
+                  mount -t tmpfs -o size=32k none \"$1/.config\" || exit 99; \
+                  mkdir \"$1/.config/pakyas\" && cp -r \"$1/kept/.\" \"$1/.config/pakyas\"; \
+                  head -c 1000000 /dev/zero > \"$1/.config/filler\" 2>/dev/null; \
+                  home=$1; shift; \"$@\"; code=$?; \
+                  diff -r \"$home/kept\" \"$home/.config/pakyas\" -x .lock -x cache >&2; rm -r \"$home/kept\"; exit $code";
+    let Some(outcome) = mounted(&home, script, "project switch Production") else {
+        return;
+    };
+    let outcome = outcome.exits(1).says("Can't write").says("config.json");
+    assert!(!outcome.stderr.contains("Only in"), "{outcome:?}");
+    let ping = mounted(&home, script, "ping sync").unwrap().exits(0);
+    assert_eq!(ping.stderr, "");
+}
+
+#[test]
+fn a_configuration_directory_that_is_a_file_is_told_by_its_name() {
+    let world = World::new();
+    let home = world.home();
+    let file = home.path().join("a-file");
+    std::fs::write(&file, "").unwrap();
+    let home = home.with("PAKYAS_CONFIG_DIR", file.to_str().unwrap());
+    home.pakyas("check list").exits(0);
+    home.run(["login", "--api-key", KEY])
+        .exits(1)
+        .says("a-file/credentials.json");
 }

@@ -4,7 +4,9 @@
 mod support;
 
 mod commands;
+mod completion;
 mod create;
+mod every;
 mod faults;
 mod files;
 mod login;

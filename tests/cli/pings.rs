@@ -327,3 +327,23 @@ fn the_jobs_arguments_reach_it_byte_for_byte() {
     let output = command.output().unwrap();
     assert_eq!(output.stdout, b"--verbose||a_b=c|--|\xff\xfe --quiet|");
 }
+
+#[test]
+fn a_public_id_that_can_not_be_one_is_told_alike_by_ping_and_after_a_monitored_job() {
+    let world = crate::support::world::World::new();
+    let sentence = "is not a public id, which looks like 550e8400-";
+    let home = world.home();
+    home.run(["ping", "--public-id", "xyz"])
+        .exits(2)
+        .says(sentence);
+    home.run(["monitor", "--public-id", "xyz", "--", "echo", "ran"])
+        .exits(0)
+        .shows("ran")
+        .says("could not be reported: --public-id")
+        .says(sentence);
+    home.with("PAKYAS_PUBLIC_ID", "a b")
+        .run(["monitor", "--", "echo", "ran"])
+        .exits(0)
+        .shows("ran")
+        .says("could not be reported: PAKYAS_PUBLIC_ID");
+}

@@ -200,14 +200,26 @@ pub struct CheckDelete {
 }
 
 /// List the project's checks.
-#[derive(Debug, FromArgs, ArgsInfo)]
+#[derive(Debug, Default, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "list",
     help_triggers("-h", "--help"),
-    example = "pakyas check list\npakyas check list --project Staging --format json"
+    usage = "[--all] [--status STATUS] [--tag TAG]",
+    example = "pakyas check list --project Staging --format json\n\
+               pakyas check list --all --status down,late"
 )]
-pub struct CheckList {}
+pub struct CheckList {
+    /// those of every project of the organization
+    #[argh(switch)]
+    pub all: bool,
+    /// only those with this status; several with commas, or given again
+    #[argh(option, arg_name = "new|up|late|down|overrunning|paused")]
+    pub status: Vec<String>,
+    /// only those with this tag; of several, with any of them
+    #[argh(option)]
+    pub tag: Vec<String>,
+}
 
 /// Show one check.
 #[derive(Debug, FromArgs, ArgsInfo)]

@@ -150,8 +150,8 @@ impl<'a> Walk<'a> {
             _ => (argument, None),
         };
         let name = name.replace('_', "-");
-        let global = find(self.program, &name);
-        let Some(flag) = global.or_else(|| find(self.command, &name)) else {
+        let global = flag_called(self.program, &name);
+        let Some(flag) = global.or_else(|| flag_called(self.command, &name)) else {
             return Err(self.unknown_flag(&name));
         };
         let is_option = matches!(flag.kind, FlagInfoKind::Option { .. });
@@ -250,7 +250,10 @@ impl<'a> Walk<'a> {
 }
 
 /// The flag of that name, long or short, where the command has one.
-fn find<'a>(command: &'a CommandInfoWithArgs, name: &str) -> Option<&'a FlagInfo<'static>> {
+pub(in crate::client) fn flag_called<'a>(
+    command: &'a CommandInfoWithArgs,
+    name: &str,
+) -> Option<&'a FlagInfo<'static>> {
     command.flags.iter().find(|flag| {
         flag.long == name
             || flag.short.is_some_and(|short| {

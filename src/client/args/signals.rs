@@ -47,7 +47,7 @@ pub struct Ping {
     pub strict: bool,
 }
 
-/// Run a job and tell how it went; the job itself notices nothing.
+/// Run a job and tell how it went; the job notices nothing.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
@@ -69,7 +69,7 @@ pub struct Monitor {
     #[argh(option)]
     pub public_id: Option<String>,
     /// whose output passes through here to be kept: auto (default), none, stderr or all
-    #[argh(option)]
+    #[argh(option, arg_name = "auto|none|stderr|all")]
     pub capture: Option<String>,
     /// send nothing of what the job writes
     #[argh(switch)]
@@ -127,7 +127,7 @@ pub enum ChannelCommand {
 )]
 pub struct ChannelCreate {
     /// webhook; email and slack where the server has them
-    #[argh(option)]
+    #[argh(option, arg_name = "webhook|email|slack")]
     pub kind: String,
     /// its name, 1 to 100 characters
     #[argh(option)]
@@ -136,7 +136,7 @@ pub struct ChannelCreate {
     #[argh(option)]
     pub target: String,
     /// signs the deliveries of a webhook; file:PATH reads it from a file
-    #[argh(option)]
+    #[argh(option, arg_name = "SECRET|file:PATH")]
     pub secret: Option<String>,
 }
 

@@ -120,29 +120,79 @@ fn the_word_help_is_a_slug_after_a_command_and_help_before_one() {
     }
 }
 
-#[test]
-fn every_command_has_a_purpose_and_two_examples() {
-    fn walk(info: &argh::CommandInfoWithArgs, path: &[String]) {
-        let text = help(path);
-        let examples = text.split("Examples:").nth(1).unwrap_or_default();
-        assert!(
-            examples.matches("\n  pakyas ").count() >= 2,
-            "{path:?}: {text}"
-        );
+/// Calls `look` with every command and its path.
+fn every_command(look: &mut impl FnMut(&argh::CommandInfoWithArgs, &[String])) {
+    fn walk(
+        info: &argh::CommandInfoWithArgs,
+        path: &mut Vec<String>,
+        look: &mut impl FnMut(&argh::CommandInfoWithArgs, &[String]),
+    ) {
+        look(info, path);
         for command in &info.commands {
-            let mut path = path.to_vec();
             path.push(command.name.to_owned());
-            walk(&command.command, &path);
+            walk(&command.command, path, look);
+            path.pop();
         }
     }
-    walk(&Cli::get_args_info(), &[]);
+    walk(&Cli::get_args_info(), &mut Vec::new(), look);
+}
+
+#[test]
+fn every_command_has_a_purpose_and_two_examples() {
+    every_command(&mut |info, path| {
+        let purpose = info.description;
+        assert!(
+            purpose.ends_with('.') && (10..=100).contains(&purpose.len()),
+            "{path:?}: {purpose:?}"
+        );
+        let examples: Vec<_> = info.examples.iter().flat_map(|text| text.lines()).collect();
+        assert!(examples.len() >= 2, "{path:?}: {examples:?}");
+        let text = help(path);
+        assert!(text.starts_with("Usage: pakyas"), "{path:?}: {text}");
+        let of_it = format!("pakyas {}", path.join(" "));
+        for example in examples {
+            assert!(text.contains(example), "{path:?}: {text}");
+            let last = path.last().map_or("pakyas", String::as_str);
+            assert!(example.contains(last), "{example} is none of {of_it}");
+        }
+    });
+}
+
+#[test]
+fn every_flag_and_every_argument_is_described() {
+    every_command(&mut |info, path| {
+        let flags = info.flags.iter().map(|flag| (flag.long, flag.description));
+        let positionals = info.positionals.iter().map(|p| (p.name, p.description));
+        for (name, description) in flags.chain(positionals) {
+            assert!(description.len() > 4, "{path:?} {name}: {description:?}");
+            assert!(
+                !description.ends_with('.'),
+                "{path:?} {name}: {description:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn the_help_of_the_program_fits_one_screen_and_has_every_command_in_its_group() {
+    let text = help(&[]);
+    assert!(text.lines().count() <= 45, "{}", text.lines().count());
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    assert!(!text.contains("More "), "{text}");
+    for command in Cli::get_args_info().commands {
+        let begins = |line: &&str| line.get(9..).is_some_and(|l| l.starts_with(command.name));
+        assert!(text.lines().any(|line| begins(&line)), "{}", command.name);
+    }
 }
 
 #[test]
 fn every_example_of_the_help_is_a_command_line_that_is_taken() {
     fn walk(info: &argh::CommandInfoWithArgs) {
         for line in info.examples.iter().flat_map(|text| text.lines()) {
-            let line = line.split(" | ").next().unwrap_or(line);
+            // What the shell does with it is not ours.
+            let line = line.split(['|', '>', '<']).next().unwrap_or(line);
             let mut words = Vec::new();
             for (index, part) in line.trim().split('"').enumerate() {
                 match index % 2 {
@@ -167,8 +217,9 @@ fn mistakes_are_told_with_what_mends_them() {
         (&["check", "lst"], "did you mean 'list'?"),
         (&["ping", "x", "--strat"], "did you mean --start?"),
         (&["check"], "create, list, show, logs"),
-        (&[], "see 'pakyas --help'"),
-        (&["org", "switch"], "needs NAME"),
+        (&[], "Usage: pakyas [FLAGS] COMMAND"),
+        (&["-v"], "see 'pakyas --help'"),
+        (&["org", "switch"], "needs ORG"),
         (&["channel", "create", "--kind", "webhook"], "needs --name"),
         (&["ping", "x", "--exit-code"], "needs a value"),
         (&["ping", "x", "--start=1"], "takes no value"),

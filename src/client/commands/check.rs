@@ -2,19 +2,23 @@
 
 use jiff::Timestamp;
 
-use super::{Context, create, logs, update};
-use crate::client::args::CheckCommand;
-use crate::client::error::Error;
+use serde_json::json;
+
+use super::{Context, create, logs, update, usage};
+use crate::client::args::{CheckCommand, CheckList};
+use crate::client::error::{Error, Kind};
 use crate::client::lookup;
-use crate::client::render::{self, Table, clean, coloured, milliseconds, or_dash, relative, utc};
-use crate::client::settings::Selection;
+use crate::client::render::{
+    self, Screen, Table, clean, coloured, milliseconds, or_dash, relative,
+};
+use crate::client::settings::{Selection, same_name};
 use crate::schedule::format_duration;
-use crate::wire::Check;
+use crate::wire::{Check, Status};
 
 pub fn run(context: &Context, command: CheckCommand) -> Result<i32, Error> {
     match command {
         CheckCommand::Create(typed) => create::run(context, typed),
-        CheckCommand::List(_) => list(context),
+        CheckCommand::List(typed) => list(context, &typed),
         CheckCommand::Show(typed) => show(context, &typed.slug),
         CheckCommand::Logs(typed) => logs::run(context, &typed),
         CheckCommand::Update(typed) => update::update(context, typed),
@@ -53,19 +57,96 @@ fn checks(context: &Context) -> Result<Vec<Check>, Error> {
     lookup::checks_of(&api, id, name)
 }
 
-fn list(context: &Context) -> Result<(), Error> {
-    let checks = checks(context)?;
-    if checks.is_empty() {
-        context.talk.note(
-            "There are no checks in this project yet. Make one: pakyas check create --name NAME --period 1h",
-        );
+/// Those of `statuses`, as typed: each may hold several, with commas between them.
+fn statuses(typed: &[String]) -> Result<Vec<Status>, Error> {
+    let names = typed.iter().flat_map(|text| text.split(','));
+    let names = names.map(str::trim).filter(|name| !name.is_empty());
+    let of = |name: &str| {
+        Status::from_name(&name.to_lowercase()).ok_or_else(|| {
+            usage(format!(
+                "--status: '{}' is not a status; there are new, up, late, down, overrunning and paused",
+                name.escape_debug()
+            ))
+        })
+    };
+    names.map(of).collect()
+}
+
+/// The checks of each project together, otherwise in the order that they have. There are few
+/// projects, so this is done without a sort, which would make the client larger.
+fn by_project(checks: Vec<Check>) -> Vec<Check> {
+    let mut rest = checks;
+    let mut sorted = Vec::with_capacity(rest.len());
+    while let Some(first) = rest.iter().map(|check| &check.project_name).min() {
+        let first = first.clone();
+        let (these, others) = rest.into_iter().partition(|c| c.project_name == first);
+        let these: Vec<Check> = these;
+        sorted.extend(these);
+        rest = others;
+    }
+    sorted
+}
+
+fn list(context: &Context, typed: &CheckList) -> Result<(), Error> {
+    let statuses = statuses(&typed.status)?;
+    let tags = typed.tag.iter().flat_map(|text| text.split(','));
+    let tags: Vec<&str> = tags.map(str::trim).filter(|tag| !tag.is_empty()).collect();
+    if typed.all && context.globals().project.is_some() {
+        return Err(usage(
+            "--all means every project, --project one of them; give one of the two",
+        ));
+    }
+    let mut checks = if typed.all {
+        by_project(context.api()?.checks(None)?)
+    } else {
+        checks(context)?
+    };
+    let there = checks.len();
+    checks.retain(|check| {
+        let has_tag = |tag: &&str| check.tags.iter().any(|known| same_name(known, tag));
+        (statuses.is_empty() || statuses.contains(&check.status))
+            && (tags.is_empty() || tags.iter().any(has_tag))
+    });
+    match (there, checks.len()) {
+        (0, _) => context.talk.note(&format!(
+            "There are no checks {} yet. Make one: pakyas check create --name NAME --period 1h",
+            if typed.all {
+                "in this organization"
+            } else {
+                "in this project"
+            }
+        )),
+        (there, 0) => context
+            .talk
+            .note(&format!("None of the {there} checks is such a one")),
+        _ => {}
     }
     render::list(context.format, &checks, || {
         if checks.is_empty() {
             return String::new();
         }
-        let now = Timestamp::now();
-        let mut table = Table::new(
+        table(&checks, typed.all, context.screen)
+    })
+}
+
+fn table(checks: &[Check], with_project: bool, screen: Screen) -> String {
+    let now = Timestamp::now();
+    let mut table = if with_project {
+        Table::new(
+            &[
+                "PROJECT",
+                "NAME",
+                "SLUG",
+                "STATUS",
+                "PERIOD",
+                "GRACE",
+                "LAST PING",
+                "EXPECTED",
+            ],
+            &[1, 0],
+        )
+    } else {
+        Table::new(
             &[
                 "NAME",
                 "SLUG",
@@ -76,38 +157,37 @@ fn list(context: &Context) -> Result<(), Error> {
                 "EXPECTED",
             ],
             &[0],
-        );
-        for check in &checks {
-            table.row([
-                check.name.clone(),
-                check.slug.clone(),
-                check.status.as_str().to_owned(),
-                schedule(check),
-                format_duration(check.grace_seconds),
-                or_dash(check.last_ping_at.map(|at| relative(at, now))),
-                or_dash(check.next_ping_expected_at.map(|at| relative(at, now))),
-            ]);
-        }
-        table.text(context.screen)
-    })
+        )
+    };
+    for check in checks {
+        let project = with_project.then(|| check.project_name.clone());
+        table.row(project.into_iter().chain([
+            check.name.clone(),
+            check.slug.clone(),
+            check.status.as_str().to_owned(),
+            schedule(check),
+            format_duration(check.grace_seconds),
+            or_dash(check.last_ping_at.map(|at| relative(at, now))),
+            or_dash(check.next_ping_expected_at.map(|at| relative(at, now))),
+        ]));
+    }
+    table.text(screen)
 }
 
 fn show(context: &Context, text: &str) -> Result<(), Error> {
     let api = context.api()?;
     let check = lookup::check_or_id(&api, &context.settings.project()?, text)?;
-    render::one(context.format, &check, || {
-        card(&check, context.screen.colours)
-    })
+    render::one(context.format, &check, || card(&check, context.screen))
 }
 
 /// All of one check, a line for each thing.
-fn card(check: &Check, colours: bool) -> String {
+fn card(check: &Check, screen: Screen) -> String {
     let now = Timestamp::now();
     let at = |time: Option<Timestamp>| {
-        or_dash(time.map(|t| format!("{} ({})", utc(t), relative(t, now))))
+        or_dash(time.map(|t| format!("{} ({})", screen.when(t), relative(t, now))))
     };
     let mut status = check.status.as_str().to_owned();
-    if colours {
+    if screen.colours {
         status = coloured(&status);
     }
     if check.running {
@@ -158,7 +238,7 @@ fn card(check: &Check, colours: bool) -> String {
         ("Ping URL", clean(&check.ping_url)),
         ("Public id", check.public_id.to_string()),
         ("Id", check.id.to_string()),
-        ("Created", utc(check.created_at)),
+        ("Created", screen.when(check.created_at)),
     ]);
     lines
         .iter()
@@ -168,19 +248,21 @@ fn card(check: &Check, colours: bool) -> String {
 
 fn sync(context: &Context) -> Result<(), Error> {
     let api = context.api()?;
-    api.projects()?;
+    let projects = api.projects()?;
     let checks = api.checks(None)?;
     // A cache that can't be written is the one thing that this command is about.
     api.shelf
         .update(|account| account.learn(None, &checks))
-        .map_err(|why| {
-            Error::new(
-                crate::client::error::Kind::Refused,
-                format!("The cache was not refreshed: {why}"),
-            )
-        })?;
-    context
-        .talk
-        .note(&format!("The cache knows {} checks now", checks.len()));
-    Ok(())
+        .map_err(|why| Error::new(Kind::Refused, format!("The cache was not refreshed: {why}")))?;
+    let number = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    };
+    context.talk.note(&format!(
+        "The cache knows {} in {} now",
+        number(checks.len(), "check"),
+        number(projects.len(), "project")
+    ));
+    let result = json!({ "checks": checks.len(), "projects": projects.len() });
+    render::one(context.format, &result, String::new)
 }

@@ -1,6 +1,6 @@
 //! `pakyas check create`: everything typed is checked before anything is asked or sent.
 
-use super::ask::Person;
+use super::ask::ask;
 use super::plan::{self, Plan, seconds};
 use super::{Context, name, number, usage};
 use crate::client::api::Api;
@@ -36,7 +36,7 @@ struct Wanted {
 pub fn run(context: &Context, typed: CheckCreate) -> Result<(), Error> {
     let dry_run = typed.dry_run;
     let typed = if typed.interactive {
-        ask(typed)?
+        complete(typed)?
     } else {
         typed
     };
@@ -130,11 +130,10 @@ impl Wanted {
 }
 
 /// Asks for what is not given and can't be done without, and for the grace.
-fn ask(mut typed: CheckCreate) -> Result<CheckCreate, Error> {
-    let person = Person::at_the_terminal()?;
+fn complete(mut typed: CheckCreate) -> Result<CheckCreate, Error> {
     let slug = typed.positional_slug.take().or(typed.slug.take());
     if typed.name.is_none() {
-        let asked = person.ask("Name, for people", slug.as_deref(), |text| {
+        let asked = ask("Name, for people", slug.as_deref(), |text| {
             name("The name", text)
         })?;
         typed.name = Some(asked);
@@ -143,7 +142,7 @@ fn ask(mut typed: CheckCreate) -> Result<CheckCreate, Error> {
         Some(slug) => Some(slug),
         None => {
             let suggested = slug_from_name(typed.name.as_deref().unwrap_or_default());
-            let asked = person.ask("Slug, for commands", Some(&suggested), |text| {
+            let asked = ask("Slug, for commands", Some(&suggested), |text| {
                 if is_slug(text) {
                     Ok(text.to_owned())
                 } else {
@@ -155,7 +154,7 @@ fn ask(mut typed: CheckCreate) -> Result<CheckCreate, Error> {
     };
     if typed.period.is_none() && typed.every.is_none() && typed.cron.is_none() {
         let question = "How often it runs (5m, 1h, 1 day), or when (0 2 * * *, @daily)";
-        let (period, cron) = person.ask(question, None, |text| {
+        let (period, cron) = ask(question, None, |text| {
             let (period, cron) = if parse_duration(text).is_ok() {
                 (Some(text.to_owned()), None)
             } else {
@@ -171,7 +170,7 @@ fn ask(mut typed: CheckCreate) -> Result<CheckCreate, Error> {
         (typed.period, typed.cron) = (period, cron);
     }
     if typed.cron.is_some() && typed.tz.is_none() {
-        typed.tz = person.ask("Time zone (Asia/Manila)", Some(OWN_ZONE), |text| {
+        typed.tz = ask("Time zone (Asia/Manila)", Some(OWN_ZONE), |text| {
             if text == OWN_ZONE {
                 return Ok(None);
             }
@@ -179,7 +178,7 @@ fn ask(mut typed: CheckCreate) -> Result<CheckCreate, Error> {
         })?;
     }
     if typed.grace.is_none() && typed.missing_after.is_none() {
-        let grace = person.ask("How late it may be", Some(AUTO), |text| {
+        let grace = ask("How late it may be", Some(AUTO), |text| {
             if text != AUTO {
                 seconds("The grace", text, 0)?;
             }

@@ -9,7 +9,7 @@ use crate::client::api::Api;
 use crate::client::args::CheckLogs;
 use crate::client::error::{Error, Kind};
 use crate::client::lookup;
-use crate::client::render::{self, Format, Table, clean, milliseconds, or_dash, relative, utc};
+use crate::client::render::{self, Format, Table, clean, milliseconds, or_dash, relative};
 use crate::schedule::format_duration;
 use crate::wire::{Check, PingList, PingRecord};
 
@@ -69,7 +69,7 @@ fn table(context: &Context, pings: &[PingRecord]) -> String {
         };
         table.row([
             ping.kind.as_str().to_owned(),
-            utc(ping.created_at),
+            context.screen.when(ping.created_at),
             format!("{}{}", relative(ping.created_at, now), lateness(ping)),
             or_dash(ping.duration_ms.map(milliseconds)),
             or_dash(ping.exit_code.map(|code| code.to_string())),

@@ -17,6 +17,7 @@ mod password;
 mod ping;
 mod plan;
 mod project;
+mod shell;
 mod spool;
 mod update;
 mod whoami;
@@ -59,6 +60,12 @@ pub fn run(invocation: Invocation) -> Result<i32, Error> {
     if let Command::Monitor(typed) = command {
         return monitor::run(typed, rest, &globals);
     }
+    // These two are asked by shells and by packagers: no file matters to them.
+    match &command {
+        Command::Completion(typed) => return shell::completion(typed).map(|()| 0),
+        Command::Man(_) => return shell::man().map(|()| 0),
+        _ => {}
+    }
     own_up_to_defects();
     let context = Context::new(globals)?;
     match command {
@@ -74,7 +81,7 @@ pub fn run(invocation: Invocation) -> Result<i32, Error> {
         Command::Maintenance(typed) => maintenance::run(&context, typed.command),
         Command::Ping(typed) => return ping::run(&context, typed),
         Command::Spool(typed) => return spool::run(&context, &typed.command),
-        Command::Monitor(_) => return Ok(0),
+        Command::Monitor(_) | Command::Completion(_) | Command::Man(_) => return Ok(0),
     }
     .inspect(|_| {
         // The server answered: a good time to send what could not be sent before.
@@ -110,12 +117,16 @@ struct Context {
 impl Context {
     fn new(globals: Globals) -> Result<Self, Error> {
         let settings = Settings::load(&globals);
+        let talk = Talk::new(&globals);
+        if let Some(found) = settings.directory().and_then(|d| config::guard_keys(d)) {
+            talk.note(&found);
+        }
         Ok(Self {
             format: settings.format()?,
             settings,
             http: Http::new(settings::ca_file()),
             screen: Screen::of(&globals),
-            talk: Talk::new(&globals),
+            talk,
         })
     }
 
@@ -217,6 +228,14 @@ fn number(flag: &str, text: &str, least: u64, most: u64) -> Result<u64, Error> {
             text.escape_debug()
         ))),
     }
+}
+
+/// That what stands in `from` can't be a public id.
+fn not_a_public_id(from: &str) -> Error {
+    usage(format!(
+        "{from} is not a public id, which looks like 550e8400-e29b-41d4-a716-446655440000. \
+         See it: pakyas check show SLUG"
+    ))
 }
 
 /// The public id typed as such, where it is one.

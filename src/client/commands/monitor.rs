@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::{as_public_id, usage};
+use super::{as_public_id, not_a_public_id, usage};
 use crate::client::args::{Globals, Monitor};
 use crate::client::delivery::Target;
 use crate::client::error::Error;
@@ -17,7 +17,7 @@ pub fn run(typed: Monitor, rest: Option<Vec<OsString>>, globals: &Globals) -> Re
 }
 
 fn job(typed: Monitor, rest: Option<Vec<OsString>>) -> Result<Job, Error> {
-    let target = target(typed.slug, typed.public_id)?;
+    let (target, bad_public_id) = target(typed.slug, typed.public_id)?;
     let command = rest.filter(|words| !words.is_empty()).ok_or_else(|| {
         usage("'pakyas monitor' needs a command after '--': pakyas monitor SLUG -- COMMAND")
     })?;
@@ -49,6 +49,7 @@ fn job(typed: Monitor, rest: Option<Vec<OsString>>) -> Result<Job, Error> {
     Ok(Job {
         command,
         target,
+        bad_public_id,
         capture,
         no_output: typed.no_output,
         timeout,
@@ -60,11 +61,19 @@ fn job(typed: Monitor, rest: Option<Vec<OsString>>) -> Result<Job, Error> {
 }
 
 /// The check that the job is reported to. A text that can be neither a slug nor a public id
-/// is kept as a slug: that it can't be found is told after the job, which runs all the same.
-fn target(slug: Option<String>, public_id: Option<String>) -> Result<Target, Error> {
+/// is kept as a slug: that it can't be found is told after the job, which runs all the same. With
+/// it comes what is wrong with a public id that can't be one.
+fn target(
+    slug: Option<String>,
+    public_id: Option<String>,
+) -> Result<(Target, Option<Error>), Error> {
     let of = |text: String| match as_public_id(&text) {
         Some(id) => Target::PublicId(id),
         None => Target::Slug(text),
+    };
+    let from = match public_id {
+        Some(_) => "--public-id",
+        None => "PAKYAS_PUBLIC_ID",
     };
     // An empty flag is that of a variable that is not set: the environment counts, and where
     // that says nothing either, the job still runs.
@@ -75,7 +84,12 @@ fn target(slug: Option<String>, public_id: Option<String>) -> Result<Target, Err
     };
     match (slug, public_id) {
         (Some(_), Some(_)) => Err(usage("Give the slug or --public-id, not both")),
-        (Some(text), None) | (None, Some(text)) => Ok(of(text)),
+        (Some(text), None) => Ok((of(text), None)),
+        (None, Some(text)) => {
+            let target = of(text);
+            let bad = matches!(target, Target::Slug(_)).then(|| not_a_public_id(from));
+            Ok((target, bad))
+        }
         (None, None) => Err(usage(
             "'pakyas monitor' needs a check: pakyas monitor SLUG -- COMMAND, or --public-id ID, or PAKYAS_PUBLIC_ID",
         )),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{AFTER_WORK, Context, as_public_id, number, usage};
+use super::{AFTER_WORK, Context, as_public_id, not_a_public_id, number, usage};
 use crate::client::args;
 use crate::client::delivery::{Courier, Delivery, Moment, Ping, Target, not_a_slug};
 use crate::client::error::Error;
@@ -138,12 +138,9 @@ fn target(slug: Option<&str>, public_id: Option<&str>) -> Result<Target, Error> 
 }
 
 fn public(from: &str, text: &str) -> Result<Target, Error> {
-    as_public_id(text).map(Target::PublicId).ok_or_else(|| {
-        usage(format!(
-            "{from} is not a public id, which looks like 550e8400-e29b-41d4-a716-446655440000. \
-             See it: pakyas check show SLUG"
-        ))
-    })
+    as_public_id(text)
+        .map(Target::PublicId)
+        .ok_or_else(|| not_a_public_id(from))
 }
 
 fn run_id(text: &str) -> Result<String, Error> {

@@ -9,7 +9,7 @@ use super::Context;
 use crate::client::args::SpoolCommand;
 use crate::client::delivery::{Courier, Flushed, Spool};
 use crate::client::error::{Error, Kind};
-use crate::client::render::{self, Table, clean, relative, utc};
+use crate::client::render::{self, Table, clean, relative};
 use crate::client::settings;
 
 /// How long a flush may take in all: a thousand pings over a slow link.
@@ -79,7 +79,7 @@ fn list(context: &Context) -> Result<(), Error> {
         for (kept, _) in &kept {
             let at = happened(kept.unix_ms);
             table.row([
-                format!("{} {}", utc(at), relative(at, now)),
+                format!("{} {}", context.screen.when(at), relative(at, now)),
                 kept.ping.signal.kind.as_str().to_owned(),
                 render::or_dash(kept.ping.signal.exit_code.map(|code| code.to_string())),
                 clean(&kept.to.shown()),

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use super::args::Globals;
 use super::delivery::{Courier, Delivery, Ping, Target};
+use super::error::Error;
 use super::talk::Talk;
 
 /// How long after TERM a job that outlived its `--timeout` gets KILL, where nothing is said.
@@ -45,6 +46,9 @@ pub struct Job {
     pub command: Vec<OsString>,
     /// The check that it is reported to.
     pub target: Target,
+    /// That the public id which was given can't be one, where that is so: told where the report
+    /// goes nowhere, because the job runs all the same.
+    pub bad_public_id: Option<Error>,
     /// Which of its streams pass through the wrapper.
     pub capture: Capture,
     /// Reports no output; then none needs to pass through the wrapper either.

@@ -137,6 +137,7 @@ fn tell_of_losses(mail: &mut Mail, job: &Job, talk: Talk) -> bool {
             return false;
         }
         Some(Delivery::Lost(error)) => {
+            let error = job.bad_public_id.as_ref().unwrap_or(error);
             talk.warn(&format!(
                 "this run could not be reported: {}",
                 error.first_line()
