@@ -28,6 +28,9 @@ pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 pub struct Identity {
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
+    /// Both as a server reads them from files.
+    pub certificate_pem: String,
+    pub key_pem: String,
 }
 
 impl Authority {
@@ -53,6 +56,8 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         Identity {
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
             certificate: certificate.der().clone(),
             key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
         }
