@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::access_log::AccessLog;
 use super::alerts::Notifier;
-use super::http::{BodyRule, Handler, Record, Request, Response};
+use super::http::{BodyRule, Handler, Handling, Record, Request, Response};
 use super::metrics::Metrics;
 use super::store::Store;
 use super::store::accounts::{self, Caller};
@@ -85,11 +85,15 @@ impl Handler for App {
             ["api", "v1", route @ ..] => self.management(&request, route),
             ["healthz"] => self.health(&request),
             ["metrics"] => self.metrics(&request),
-            ["ping", rest @ ..] => pings::take(self, &request, rest),
-            rest => pings::take(self, &request, rest),
+            ["ping", rest @ ..] => pings::refuse(self, &request, rest),
+            rest => pings::refuse(self, &request, rest),
         };
         let response = answer.unwrap_or_else(ApiError::into_response);
         rates::tell(response, request.allowance.get())
+    }
+
+    fn begin(&self, request: Request) -> Handling {
+        pings::begin(self, request)
     }
 
     fn answered(&self, record: &Record) {

@@ -213,6 +213,17 @@ impl Store {
         self.writer.run(job)
     }
 
+    /// As [`Store::write`], but nobody waits: `then` is told on another thread, where it must
+    /// not wait either. Where the store is closed, `then` is dropped.
+    pub fn write_then<T, F, G>(&self, job: F, then: G)
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Desk<'_>) -> Result<T, StoreError> + Send + 'static,
+        G: FnOnce(Result<T, StoreError>) + Send + 'static,
+    {
+        self.writer.run_beside(job, then);
+    }
+
     /// Whether the store can be written, as far as is known: where the last transaction failed,
     /// tries another.
     ///
