@@ -344,7 +344,7 @@ impl Shared {
 
     fn next_ready(&self) -> Option<Connection> {
         let mut byte = [0];
-        (&self.ready_bell.1).read(&mut byte).ok()?;
+        (&self.ready_bell.1).read_exact(&mut byte).ok()?;
         self.ready
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -358,7 +358,7 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
             .push_back(connection);
         // Where there is no room for another byte, those that are there wake enough.
-        let _ = (&self.ready_bell.0).write(&[1]);
+        let _ = (&self.ready_bell.0).write_all(&[1]);
     }
 
     fn accept(self: &Arc<Self>) -> Option<Connection> {
