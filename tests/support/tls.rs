@@ -25,6 +25,7 @@ pub const VALID: Years = (2000, 2500);
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A server's certificate and its key.
+#[allow(dead_code, reason = "each test binary uses one form of them")]
 pub struct Identity {
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
