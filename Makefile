@@ -26,7 +26,10 @@ lint: ## formatting and clippy, with and without the server
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 
-bench: ## what the wrapper and its start cost, measured beside bare programs in one run
+bench: ## what the wrapper and its start cost, and what the server bears, in one run
+	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || \
+	  { [ "$$(id -u)" -eq 0 ] && apt-get install -qy --no-install-recommends nginx-light; } || \
+	  echo 'There is no nginx to compare with; install nginx-light for that.'
 	$(CARGO) bench --locked
 
 clean: ## everything that was built

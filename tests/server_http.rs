@@ -3,14 +3,19 @@
 #![cfg(feature = "server")]
 
 mod support;
+#[path = "support/tls.rs"]
+#[allow(dead_code, reason = "the front is not for these tests")]
+mod tls;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use pakyas::server::http::{BodyRule, Handler, Limits, Listener, Request, Response, Setup};
+use pakyas::server::http::{
+    BodyRule, Counts, Handler, Handling, Limits, Listener, Request, Response, Setup, Tls, TlsFiles,
+};
 use ureq::http::{Method, StatusCode};
 
 /// Answers with the method, the path and the body that it got.
@@ -35,6 +40,7 @@ impl Handler for Echo {
 struct Trial {
     address: SocketAddr,
     echo: Arc<Echo>,
+    counts: Arc<Counts>,
     _listener: Listener,
 }
 
@@ -44,6 +50,10 @@ impl Trial {
     }
 
     fn with(change: impl FnOnce(&mut Limits)) -> Self {
+        Self::over(None, change)
+    }
+
+    fn over(tls: Option<Arc<Tls>>, change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits {
             connections: 8,
             threads: 8,
@@ -57,8 +67,10 @@ impl Trial {
         change(&mut limits);
         let setup = Setup {
             limits,
+            tls,
             ..Setup::default()
         };
+        let counts = Arc::clone(&setup.counts);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let echo = Arc::new(Echo::default());
@@ -66,6 +78,7 @@ impl Trial {
         Self {
             address,
             echo,
+            counts,
             _listener: Listener::start(listener, setup, handler).unwrap(),
         }
     }
@@ -334,4 +347,278 @@ fn a_connection_is_kept_for_the_next_request() {
         }
     }
     assert_eq!(trial.handled(), 3);
+}
+
+#[test]
+fn a_client_that_has_closed_its_side_for_sending_is_answered() {
+    let trial = Trial::new();
+    let mut stream = trial.connect();
+    stream
+        .write_all(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi")
+        .unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert!(read_all(&mut stream).ends_with("POST /p [hi]"));
+    // One that closes in the middle has asked nothing.
+    let mut stream = trial.connect();
+    stream
+        .write_all(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nhi")
+        .unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&mut stream), "");
+    assert_eq!(trial.handled(), 1);
+}
+
+#[test]
+fn what_proxies_may_read_otherwise_is_refused_and_nothing_after_it_is_handled() {
+    let trial = Trial::new();
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n";
+    for request in [
+        // A folded header, a bare CR, a space before the colon or in the name.
+        "POST / HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\nHost: x\r\nX: a\rContent-Length: 5\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length : 5\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\nHost: x\r\nContent Length: 5\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\nHost: x\r\n Content-Length: 5\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\x000\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n".to_owned(),
+        // Sizes of chunks that are none.
+        format!("POST / HTTP/1.1\r\nHost: x\r\n{chunked}-1\r\n\r\n"),
+        format!("POST / HTTP/1.1\r\nHost: x\r\n{chunked}0x1\r\na\r\n0\r\n\r\n"),
+        format!("POST / HTTP/1.1\r\nHost: x\r\n{chunked}fffffffffffffffff\r\na"),
+        format!("POST / HTTP/1.1\r\nHost: x\r\n{chunked}1\r\nab\r\n0\r\n\r\n"),
+        format!("POST / HTTP/1.0\r\nHost: x\r\n{chunked}0\r\n\r\n"),
+    ] {
+        let answer = trial.say(format!("{request}{smuggled}").as_bytes());
+        assert!(!answer.contains("/smuggled"), "{request:?}\n{answer}");
+        assert!(
+            answer.is_empty()
+                || answer.starts_with("HTTP/1.1 4")
+                || answer.starts_with("HTTP/1.0 4"),
+            "{request:?}\n{answer}"
+        );
+    }
+    assert_eq!(trial.handled(), 0);
+}
+
+#[test]
+fn a_handshake_that_does_not_come_is_not_awaited_for_ever() {
+    let directory = support::TempDir::new();
+    let identity = tls::Authority::new("A").issue(&["localhost"], tls::VALID);
+    let files = TlsFiles {
+        certificate: directory.path().join("cert"),
+        key: directory.path().join("key"),
+    };
+    std::fs::write(&files.certificate, &identity.certificate_pem).unwrap();
+    std::fs::write(&files.key, &identity.key_pem).unwrap();
+    let (tls, _) = Tls::load(files).unwrap();
+    let trial = Trial::over(Some(Arc::new(tls)), |_| {});
+    for beginning in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01"] {
+        assert_eq!(trial.say(beginning), "");
+    }
+    let answer = trial.say(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    // Bytes that are no TLS are answered with an alert at most.
+    let garbage: Vec<u8> = [0x16]
+        .into_iter()
+        .chain((0..=255).cycle().take(5000))
+        .collect();
+    trial.say(&garbage);
+    assert_eq!(trial.handled(), 0);
+}
+
+#[test]
+fn ten_thousand_idle_connections_leave_room_for_a_ping() {
+    // Both ends are in this process: two descriptors each.
+    let descriptors = pakyas::sys::raise_descriptor_limit().unwrap();
+    let idle = usize::try_from((descriptors.saturating_sub(400)) / 2)
+        .unwrap()
+        .min(10_000);
+    let limit = idle / 2;
+    let trial = Trial::with(|limits| {
+        limits.connections = limit;
+        limits.threads = 64;
+        limits.idle_time = Duration::from_secs(60);
+        limits.idle_time_when_busy = Duration::from_secs(60);
+    });
+    let mut kept = Vec::new();
+    for number in 0..idle {
+        kept.push(trial.connect());
+        if number % (idle / 20) == 0 {
+            let begun = Instant::now();
+            let answer = trial.say(format!("GET /{number} HTTP/1.1\r\n{CLOSE}\r\n").as_bytes());
+            assert!(answer.ends_with(&format!("/{number} []")), "{answer}");
+            assert!(begun.elapsed() < Duration::from_secs(10));
+        }
+    }
+    let open = trial.counts.open.load(Ordering::SeqCst);
+    assert!(open <= limit, "{open} of {limit}");
+    // Those that were quiet for longest had to go, the newest are there.
+    let newest = kept.last_mut().unwrap();
+    newest
+        .write_all(format!("GET /newest HTTP/1.1\r\n{CLOSE}\r\n").as_bytes())
+        .unwrap();
+    assert!(read_all(newest).ends_with("/newest []"));
+}
+
+/// Answers later, from other threads and in another order than it was asked.
+struct Slow;
+
+impl Handler for Slow {
+    fn body_rule(&self, _: &Method, _: &str) -> BodyRule {
+        BodyRule { max: 100, keep: 10 }
+    }
+
+    fn handle(&self, request: Request) -> Response {
+        Response::text(StatusCode::OK, request.path)
+    }
+
+    fn begin(&self, request: Request) -> Handling {
+        if request.path.ends_with("lost") {
+            return Handling::Later(Box::new(drop));
+        }
+        Handling::Later(Box::new(move |pending| {
+            std::thread::spawn(move || {
+                let pause = request.path.len() as u64 * 7 % 5;
+                std::thread::sleep(Duration::from_millis(pause));
+                pending.answer(Response::text(StatusCode::OK, request.path));
+            });
+        }))
+    }
+}
+
+#[test]
+fn answers_that_come_later_keep_the_order_and_none_is_forgotten() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let listener = Listener::start(socket, Setup::default(), Arc::new(Slow)).unwrap();
+    std::thread::scope(|scope| {
+        for client in 0..8 {
+            scope.spawn(move || {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream
+                    .set_read_timeout(Some(Duration::from_secs(20)))
+                    .unwrap();
+                let paths: Vec<String> = (0..50)
+                    .map(|number| format!("/{client}/{}", "x".repeat(number)))
+                    .collect();
+                // All at once, as pipelining allows.
+                let asked: String = paths
+                    .iter()
+                    .enumerate()
+                    .map(|(number, path)| {
+                        let close = if number == 49 {
+                            "Connection: close\r\n"
+                        } else {
+                            ""
+                        };
+                        format!("GET {path} HTTP/1.1\r\nHost: x\r\n{close}\r\n")
+                    })
+                    .collect();
+                stream.write_all(asked.as_bytes()).unwrap();
+                let answers = read_all(&mut stream);
+                let told: Vec<&str> = answers
+                    .split("HTTP/1.1 200 OK\r\n")
+                    .skip(1)
+                    .map(|answer| answer.rsplit("\r\n\r\n").next().unwrap())
+                    .collect();
+                assert_eq!(told, paths);
+            });
+        }
+    });
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    stream
+        .write_all(format!("GET /lost HTTP/1.1\r\n{CLOSE}\r\n").as_bytes())
+        .unwrap();
+    let answer = read_all(&mut stream);
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    listener.stop(Duration::from_secs(5));
+}
+
+/// Requests as a careless or hostile hand may change them. What comes back must be an answer to
+/// what was sent before it, or an end, in time.
+#[test]
+fn no_change_to_a_request_brings_a_panic_a_hang_or_an_answer_to_another() {
+    const SEEDS: [&str; 4] = [
+        "GET /seed HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /seed HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+        "POST /seed HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "PUT /seed HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi",
+    ];
+    const PIECES: [&str; 12] = [
+        "\r\n",
+        "\n",
+        "\r",
+        ":",
+        " ",
+        "\0",
+        "0",
+        "\r\n\r\n",
+        "Content-Length: 3\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "HTTP/1.0",
+        "\u{ff}",
+    ];
+    let trial = Trial::with(|limits| {
+        limits.connections = 64;
+        limits.head_time = Duration::from_millis(100);
+        limits.body_time = Duration::from_millis(100);
+    });
+    let until = Instant::now() + Duration::from_secs(4);
+    std::thread::scope(|scope| {
+        for worker in 0..16_u64 {
+            let trial = &trial;
+            scope.spawn(move || {
+                // xorshift: the same changes each time, so that a failure can be repeated.
+                let mut state = 0x9E37_79B9_7F4A_7C15 ^ (worker + 1);
+                let mut random = move |below: usize| {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    (state % below as u64) as usize
+                };
+                while Instant::now() < until {
+                    let mut bytes = SEEDS[random(SEEDS.len())].as_bytes().to_vec();
+                    for _ in 0..=random(3) {
+                        let place = random(bytes.len().max(1)).min(bytes.len());
+                        match random(4) {
+                            0 if place < bytes.len() => bytes[place] = random(256) as u8,
+                            1 => bytes.truncate(place),
+                            2 => {
+                                let piece = PIECES[random(PIECES.len())].bytes();
+                                bytes.splice(place..place, piece);
+                            }
+                            _ => {
+                                let copy = bytes[place..].to_vec();
+                                bytes.extend(copy);
+                            }
+                        }
+                    }
+                    let mut stream = trial.connect();
+                    let _ = stream.write_all(&bytes);
+                    let _ = stream.shutdown(Shutdown::Write);
+                    let answer = read_all(&mut stream);
+                    assert!(
+                        answer.is_empty() || answer.starts_with("HTTP/1."),
+                        "{:?}\n{answer}",
+                        String::from_utf8_lossy(&bytes)
+                    );
+                    // No more answers than heads.
+                    let heads = bytes.windows(5).filter(|five| five == b"HTTP/").count();
+                    let answers = answer.matches(" 200 OK\r\n").count();
+                    assert!(
+                        answers <= heads,
+                        "{:?}\n{answer}",
+                        String::from_utf8_lossy(&bytes)
+                    );
+                }
+            });
+        }
+    });
+    // It is as well as before.
+    let answer = trial.say(format!("GET /after HTTP/1.1\r\n{CLOSE}\r\n").as_bytes());
+    assert!(answer.ends_with("GET /after []"), "{answer}");
 }

@@ -390,7 +390,7 @@ fn a_full_disk_is_told_by_health_and_pings_alike_loses_nothing_and_passes() {
         support::wait_for("a refusal", || {
             let answer = server.ping_with(&check, "/1", &[], &body);
             acknowledged += usize::from(answer.status == 200);
-            (answer.status == 503).then_some(())
+            (answer.status == 503).then(|| assert_eq!(answer.header("retry-after"), "5"))
         });
         assert_eq!(health(), 503);
         say("free");

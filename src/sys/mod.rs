@@ -32,7 +32,7 @@ pub use signal::{
     stop_with_signal, wait, wait_for_signal, wake,
 };
 #[cfg(feature = "server")]
-pub use socket::{prepare_listener, raise_descriptor_limit};
+pub use socket::{Now, prepare_listener, raise_descriptor_limit};
 pub use terminal::{Terminal, Typed, ask, ask_hidden, columns, is_session_leader, own_group};
 
 /// Whether this process has the rights of root.

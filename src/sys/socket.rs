@@ -1,6 +1,7 @@
 //! What is said of a listening socket that std has no word for, and the limit on descriptors.
 
 use std::io;
+use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
@@ -37,6 +38,58 @@ pub fn prepare_listener(listener: &impl AsFd, backlog: i32, patience: Duration) 
             size_of_val(&on) as libc::socklen_t,
         );
         libc::listen(fd, backlog);
+    }
+}
+
+/// A connection that never makes its reader or writer wait: what can't be had at once is
+/// [`io::ErrorKind::WouldBlock`] (MSG_DONTWAIT, recv(2)).
+pub struct Now<'a>(pub &'a TcpStream);
+
+impl Now<'_> {
+    /// As reading, and what is read stays there to be read again.
+    ///
+    /// # Errors
+    /// As recv(2).
+    pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.receive(buffer, libc::MSG_PEEK)
+    }
+
+    fn receive(&self, buffer: &mut [u8], how: c_int) -> io::Result<usize> {
+        // SAFETY: the pointer and the length are those of a buffer that outlives the call.
+        let count = unsafe {
+            libc::recv(
+                self.0.as_raw_fd(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                how | libc::MSG_DONTWAIT,
+            )
+        };
+        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+impl io::Read for Now<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.receive(buffer, 0)
+    }
+}
+
+impl io::Write for Now<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // SAFETY: the pointer and the length are those of bytes that outlive the call.
+        let count = unsafe {
+            libc::send(
+                self.0.as_raw_fd(),
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+            )
+        };
+        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

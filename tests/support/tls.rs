@@ -25,9 +25,13 @@ pub const VALID: Years = (2000, 2500);
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A server's certificate and its key.
+#[allow(dead_code, reason = "each test binary uses one form of them")]
 pub struct Identity {
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
+    /// Both as a server reads them from files.
+    pub certificate_pem: String,
+    pub key_pem: String,
 }
 
 impl Authority {
@@ -53,6 +57,8 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         Identity {
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
             certificate: certificate.der().clone(),
             key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
         }

@@ -20,7 +20,7 @@ use super::access_log::AccessLog;
 use super::accounts::Accounts;
 use super::alerts::Notifier;
 use super::clock;
-use super::http::{BodyRule, Handler, Record, Request, Response};
+use super::http::{BodyRule, Handler, Handling, Record, Request, Response};
 use super::metrics::Metrics;
 use super::store::Store;
 use super::store::accounts::{self, Caller, Credential, Standing};
@@ -94,11 +94,15 @@ impl Handler for App {
             ["healthz"] => self.health(&request),
             ["metrics"] => self.metrics(&request),
             _ if web::owns(&path) => Ok(web::answer(self, &request)),
-            ["ping", rest @ ..] => pings::take(self, &request, rest),
-            rest => pings::take(self, &request, rest),
+            ["ping", rest @ ..] => pings::refuse(self, &request, rest),
+            rest => pings::refuse(self, &request, rest),
         };
         let response = answer.unwrap_or_else(ApiError::into_response);
         rates::tell(response, request.allowance.get())
+    }
+
+    fn begin(&self, request: Request) -> Handling {
+        pings::begin(self, request)
     }
 
     fn answered(&self, record: &Record) {

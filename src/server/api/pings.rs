@@ -1,10 +1,12 @@
 //! Pings: taken without a key, since the public id is the secret; and their history.
 
+use std::sync::Arc;
+
 use ureq_proto::http::{Method, StatusCode};
 
 use super::{Answer, ApiError, App, id};
 use crate::server::clock;
-use crate::server::http::{Request, Response};
+use crate::server::http::{Handling, Request, Response};
 use crate::server::store::accounts::Caller;
 use crate::server::store::pings::{self, Incoming};
 use crate::server::store::{StoreError, checks};
@@ -21,20 +23,67 @@ const USER_AGENT_MAX: usize = 200;
 const PAGE: u32 = 50;
 const PAGE_MAX: u32 = 1000;
 
-/// Takes a ping; answers once it is on disk.
-pub(super) fn take(app: &App, request: &Request, path: &[&str]) -> Answer {
-    let answer = take_uncounted(app, request, path);
-    let signal = Signal::from_segment(path.get(1).unwrap_or(&""));
-    let status = match &answer {
-        Ok(response) => response.status,
-        Err(error) => error.status,
+/// Begins to take a ping: it is answered once it is on disk, and no thread waits for that. What
+/// is no ping of a check is left to the routes.
+pub(super) fn begin(app: &App, request: Request) -> Handling {
+    let path = request.path.clone();
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let segments = match segments.as_slice() {
+        ["ping", rest @ ..] | rest => rest,
     };
-    let kind = signal.map_or(Kind::Success, |signal| signal.kind);
-    app.metrics.ping(kind, status);
-    answer
+    let is_known = segments
+        .first()
+        .and_then(|public_id| public_id.parse().ok())
+        .is_some_and(|id| app.store.check_row(id).is_some());
+    if !is_known {
+        return Handling::Blocking(request);
+    }
+    let kind = kind(segments);
+    match read(app, &request, segments) {
+        Ok((row, ping)) => {
+            let (store, metrics) = (Arc::clone(&app.store), Arc::clone(&app.metrics));
+            Handling::Later(Box::new(move |pending| {
+                store.write_then(
+                    move |desk| pings::take(desk, row, &ping),
+                    move |taken| {
+                        let response = taken.map_or_else(
+                            |error| ApiError::from(error).into_response(),
+                            |()| {
+                                let limit = wire::OUTPUT_LIMIT.to_string();
+                                Response::text(StatusCode::OK, "OK")
+                                    .with(wire::header::BODY_LIMIT, limit)
+                            },
+                        );
+                        metrics.ping(kind, response.status);
+                        pending.answer(response);
+                    },
+                );
+            }))
+        }
+        Err(error) => {
+            app.metrics.ping(kind, error.status);
+            Handling::Done(error.into_response())
+        }
+    }
 }
 
-fn take_uncounted(app: &App, request: &Request, path: &[&str]) -> Answer {
+/// Says what is wrong with a path or a ping that could not be begun.
+pub(super) fn refuse(app: &App, request: &Request, path: &[&str]) -> Answer {
+    let error = match read(app, request, path) {
+        Err(error) => error,
+        // The check was made since the request was looked at.
+        Ok(_) => ApiError::from(StoreError::Unavailable("it is too new".to_owned())),
+    };
+    app.metrics.ping(kind(path), error.status);
+    Err(error)
+}
+
+fn kind(path: &[&str]) -> Kind {
+    Signal::from_segment(path.get(1).unwrap_or(&"")).map_or(Kind::Success, |signal| signal.kind)
+}
+
+/// Which check a ping is for, and what it says.
+fn read(app: &App, request: &Request, path: &[&str]) -> Result<(i64, Incoming), ApiError> {
     let unknown = || ApiError::not_found("There is no check with this id; is the ping URL right?");
     let (public_id, suffix) = match path {
         [public_id] => (public_id, ""),
@@ -53,10 +102,7 @@ fn take_uncounted(app: &App, request: &Request, path: &[&str]) -> Answer {
     let signal = Signal::from_segment(suffix).ok_or_else(|| {
         bad("The ping URL must end in /start, /fail, /log, an exit code of 0 to 255, or nothing")
     })?;
-    let ping = incoming(request, signal)?;
-    app.store.write(move |desk| pings::take(desk, row, &ping))?;
-    Ok(Response::text(StatusCode::OK, "OK")
-        .with(wire::header::BODY_LIMIT, wire::OUTPUT_LIMIT.to_string()))
+    Ok((row, incoming(request, signal)?))
 }
 
 fn bad(sentence: &str) -> ApiError {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ureq_proto::http::{self, StatusCode, Version, header};
@@ -10,9 +11,9 @@ use ureq_proto::server::{RecvRequestResult, Reply, SendResponseResult};
 
 use super::forwarded;
 use super::framing::{self, Framing};
-use super::listener::{Place, Shared};
+use super::listener::{Place, Shared, Work};
 use super::transport::{Broken, Received, Transport};
-use super::{BodyRule, Handler, Limits, Record, Request, Response, Setup};
+use super::{BodyRule, Limits, Record, Request, Response};
 
 /// How much of a body is decoded at once, bytes.
 const DECODE: usize = 8 * 1024;
@@ -33,6 +34,23 @@ pub(super) enum Then {
     Park,
     /// It is at its end.
     Close,
+    /// A request is complete.
+    Handle(Box<Asked>),
+}
+
+/// A request that is to be handled, and what it takes to answer it.
+pub(super) struct Asked {
+    pub request: Request,
+    pub open: Open,
+}
+
+/// What it takes to answer a request.
+pub(super) struct Open {
+    reply: Reply<ProvideResponse>,
+    begun: Begun,
+    received: usize,
+    /// A server that stops waits for this.
+    _work: Work,
 }
 
 /// Why a request is not handled.
@@ -92,7 +110,12 @@ pub(super) struct Connection {
 
 impl Connection {
     /// None where rustls can't begin.
-    pub fn new(stream: TcpStream, peer: IpAddr, place: Place, shared: &Shared) -> Option<Self> {
+    pub fn new(
+        stream: TcpStream,
+        peer: IpAddr,
+        place: Place,
+        shared: &Arc<Shared>,
+    ) -> Option<Self> {
         // It inherits this from the listener on Linux; elsewhere it has to be said.
         if cfg!(not(target_os = "linux")) {
             let _ = stream.set_nodelay(true);
@@ -124,7 +147,7 @@ impl Connection {
     }
 
     /// Ends a parked connection that is late; one that has begun a request is told.
-    pub fn expire(mut self, shared: &Shared) {
+    pub fn expire(mut self, shared: &Arc<Shared>) {
         if self.head_since.is_some()
             && let Refusal::Answer(status, sentence) = TOO_SLOW
         {
@@ -134,7 +157,7 @@ impl Connection {
     }
 
     /// Reads one request and answers it.
-    pub fn exchange(&mut self, shared: &Shared) -> Then {
+    pub fn exchange(&mut self, shared: &Arc<Shared>) -> Then {
         let limits = &shared.setup.limits;
         if self.unread.is_empty() {
             match self.transport.receive(&mut self.unread) {
@@ -143,7 +166,9 @@ impl Connection {
                 Ok(Received::End) | Err(Broken::Gone) => return Then::Close,
                 Err(Broken::NotEncrypted) => {
                     self.transport.give_up_encryption();
-                    let _ = self.refuse(NOT_ENCRYPTED, limits);
+                    shared.blocking(|| {
+                        let _ = self.refuse(NOT_ENCRYPTED, limits);
+                    });
                     return Then::Close;
                 }
             }
@@ -152,7 +177,7 @@ impl Connection {
             }
         }
         // From here on a server that stops waits for us; one that is stopping takes no more.
-        let Some(_work) = shared.begin() else {
+        let Some(work) = shared.begin() else {
             return Then::Close;
         };
         let since = *self.head_since.get_or_insert_with(Instant::now);
@@ -162,35 +187,64 @@ impl Connection {
             path: String::new(),
             sender: self.peer.to_canonical(),
         };
-        let handler = &*shared.handler;
-        match self.request(&shared.setup, handler, &mut begun) {
+        match self.request(shared, &mut begun) {
             Ok((reply, request)) => {
                 self.head_since = None;
-                let record = begun.record(request.body.len(), self.transport.is_encrypted());
-                let response = handler.handle(request);
-                let (status, length) = (response.status, response.body.len());
-                let then = self.answer(reply, response, limits);
-                handler.answered(&record.ended(status, length, &begun));
-                self.quiet_since = Instant::now();
-                if self.unread.is_empty() {
-                    self.unread.shrink_to(KEPT_BUFFER);
-                }
-                then.unwrap_or(Then::Close)
+                Then::Handle(Box::new(Asked {
+                    open: Open {
+                        reply,
+                        begun,
+                        received: request.body.len(),
+                        _work: work,
+                    },
+                    request,
+                }))
             }
             Err(Refusal::NotYet) => self.wait(shared),
             Err(refusal) => {
                 if let Refusal::Answer(status, _) = refusal {
                     let record = begun.record(0, self.transport.is_encrypted());
-                    handler.answered(&record.ended(status, 0, &begun));
+                    shared.handler.answered(&record.ended(status, 0, &begun));
                 }
-                let _ = self.refuse(refusal, limits);
+                shared.blocking(|| {
+                    let _ = self.refuse(refusal, limits);
+                });
                 Then::Close
             }
         }
     }
 
+    /// Answers a request; at once or, where it `may_wait`, within the time for writing.
+    pub fn close_exchange(
+        &mut self,
+        open: Open,
+        response: Response,
+        shared: &Arc<Shared>,
+        may_wait: bool,
+    ) -> Then {
+        let record = open
+            .begun
+            .record(open.received, self.transport.is_encrypted());
+        let (status, length) = (response.status, response.body.len());
+        let deadline = may_wait.then(|| Instant::now() + shared.setup.limits.write_time);
+        let then = self.answer(open.reply, response, deadline);
+        shared
+            .handler
+            .answered(&record.ended(status, length, &open.begun));
+        self.quiet_since = Instant::now();
+        if self.unread.is_empty() {
+            self.unread.shrink_to(KEPT_BUFFER);
+        }
+        then.unwrap_or(Then::Close)
+    }
+
+    /// Whether there is more to be handled already.
+    pub fn has_more(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
     /// Nothing came for now.
-    fn wait(&mut self, shared: &Shared) -> Then {
+    fn wait(&mut self, shared: &Arc<Shared>) -> Then {
         if self.is_late(Instant::now(), false, &shared.setup.limits) {
             if self.head_since.is_some() {
                 let _ = self.refuse(TOO_SLOW, &shared.setup.limits);
@@ -201,7 +255,7 @@ impl Connection {
     }
 
     /// Something came that is nothing to read: part of a handshake.
-    fn wait_if_late(&mut self, shared: &Shared) -> Then {
+    fn wait_if_late(&mut self, shared: &Arc<Shared>) -> Then {
         if self.is_late(Instant::now(), false, &shared.setup.limits) {
             Then::Close
         } else {
@@ -209,7 +263,7 @@ impl Connection {
         }
     }
 
-    /// Receives more of a request into `unread`; whether anything came is for the caller to see.
+    /// Receives more of a request into `unread`, where more is there.
     fn receive(&mut self, deadline: Instant) -> Result<(), Refusal> {
         match self.transport.receive(&mut self.unread) {
             Ok(Received::End) | Err(_) => Err(Refusal::Gone),
@@ -219,17 +273,29 @@ impl Connection {
         }
     }
 
+    /// The same for a body: waits for it.
+    fn wait_for_more(&mut self, deadline: Instant, shared: &Arc<Shared>) -> Result<(), Refusal> {
+        match self.receive(deadline) {
+            Err(Refusal::NotYet) => {}
+            received => return received,
+        }
+        match shared.blocking(|| self.transport.wait(&mut self.unread)) {
+            Ok(Received::Some | Received::Nothing) => Ok(()),
+            Ok(Received::End) | Err(_) => Err(Refusal::Gone),
+        }
+    }
+
     fn send(&mut self, bytes: &[u8], limits: &Limits) -> io::Result<()> {
         self.transport
-            .send(bytes, Instant::now() + limits.write_time)
+            .send(bytes, Some(Instant::now() + limits.write_time))
     }
 
     fn request(
         &mut self,
-        setup: &Setup,
-        handler: &dyn Handler,
+        shared: &Arc<Shared>,
         begun: &mut Begun,
     ) -> Result<(Reply<ProvideResponse>, Request), Refusal> {
+        let (setup, handler) = (&shared.setup, &*shared.handler);
         let (reply, head) = self.head(begun.at, &setup.limits)?;
         begun.sender = forwarded::sender(self.peer, head.headers(), &setup.proxies);
         begun.method = head.method().clone();
@@ -253,13 +319,13 @@ impl Connection {
         let (reply, body) = match reply.proceed() {
             Some(RecvRequestResult::ProvideResponse(reply)) => (reply, Vec::new()),
             Some(RecvRequestResult::RecvBody(reply)) => {
-                self.body(reply, framing, rule, deadline, too_large)?
+                self.body(reply, framing, rule, deadline, shared, too_large)?
             }
             Some(RecvRequestResult::Send100(reply)) => {
                 let mut line = [0; 64];
                 let (length, reply) = reply.accept(&mut line).map_err(malformed)?;
                 self.send(&line[..length], &setup.limits)?;
-                self.body(reply, framing, rule, deadline, too_large)?
+                self.body(reply, framing, rule, deadline, shared, too_large)?
             }
             None => return Err(Refusal::Gone),
         };
@@ -306,6 +372,7 @@ impl Connection {
         framing: Framing,
         rule: BodyRule,
         deadline: Instant,
+        shared: &Arc<Shared>,
         too_large: impl Fn() -> Refusal,
     ) -> Result<(Reply<ProvideResponse>, Vec<u8>), Refusal> {
         let mut body = Vec::new();
@@ -329,10 +396,7 @@ impl Connection {
                 body.drain(..body.len() - rule.keep);
             }
             if used == 0 && length == 0 && !reply.is_ended() {
-                match self.receive(deadline) {
-                    Err(Refusal::NotYet) => {}
-                    received => received?,
-                }
+                self.wait_for_more(deadline, shared)?;
             }
         }
         body.drain(..body.len().saturating_sub(rule.keep));
@@ -344,7 +408,7 @@ impl Connection {
         &mut self,
         reply: Reply<ProvideResponse>,
         response: Response,
-        limits: &Limits,
+        deadline: Option<Instant>,
     ) -> io::Result<Then> {
         let defect = |_| io::Error::from(io::ErrorKind::InvalidInput);
         let mut head = http::Response::builder()
@@ -378,7 +442,7 @@ impl Connection {
             }
             SendResponseResult::Cleanup(reply) => reply,
         };
-        self.send(&output[..length], limits)?;
+        self.transport.send(&output[..length], deadline)?;
         Ok(if reply.must_close_connection() {
             Then::Close
         } else {
@@ -397,7 +461,7 @@ impl Connection {
         let mut drained = 0;
         while drained < LINGER_BYTES && Instant::now() < deadline {
             self.unread.clear();
-            match self.transport.receive(&mut self.unread) {
+            match self.transport.wait(&mut self.unread) {
                 Ok(Received::Some | Received::Nothing) => drained += self.unread.len(),
                 Ok(Received::End) | Err(_) => break,
             }

@@ -1,34 +1,40 @@
 //! Accepts connections, a bounded number at a time, and gives those at work a thread.
 //!
-//! All threads wait for the same set of descriptors: the listener, and the connections that are
-//! parked because nothing comes from them. Whichever wakes serves what it was woken for. So a
-//! thousand threads are enough for any number of idle connections, and the one that has been
-//! quiet for longest makes room where there are too many.
+//! A few threads wait for the same set of descriptors: the listener, and the connections that
+//! are parked because nothing comes from them. Whichever wakes serves what it was woken for;
+//! where that makes it wait, it calls another in its place. A request that is answered later,
+//! as pings are once they are on disk, takes no thread until then. So any number of idle
+//! connections is borne, and where there are too many the one that was quiet for longest makes
+//! room.
 
-use std::collections::BTreeMap;
-use std::io;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, Then};
-use super::{Counts, Handler, Limits, Setup};
+use super::connection::{Asked, Connection, Open, Then};
+use super::{Counts, Handler, Handling, Limits, Response, Setup};
 use crate::sys::{self, Epoll};
 
 /// Enough for a request's handling, SQLite included; a thousand of them stay cheap.
 const STACK: usize = 512 * 1024;
 
-/// How many threads without work are kept for what comes next.
-const SPARE: usize = 64;
+/// How many threads look for what comes next, as many as there are processors but not more: the
+/// fewer they are, the longer each stays at work without having to be woken.
+const LOOKOUTS: usize = 4;
+
+/// How many threads without work are kept beside them.
+const SPARE: usize = 32;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// How long a thread waits for a connection's next bytes before it parks the connection: long
-/// enough for a client that is there, too short to be missed.
+/// How long a thread waits for a connection's next bytes, or for room for them, before it looks
+/// at the time.
 pub(super) const TICK: Duration = Duration::from_millis(20);
 
 /// How long to leave `accept` alone when the machine is out of file descriptors or memory.
@@ -37,7 +43,8 @@ const AFTER_FAILURE: Duration = Duration::from_millis(100);
 /// What the threads are told; every other number is a parked connection's.
 const STOP: u64 = 0;
 const ACCEPT: u64 = 1;
-const FIRST_PARKED: u64 = 2;
+const READY: u64 = 2;
+const FIRST_PARKED: u64 = 3;
 
 /// A listening server.
 pub struct Listener {
@@ -61,8 +68,12 @@ impl Listener {
         sys::prepare_listener(&listener, BACKLOG, TICK);
         let (wake, asleep) = UnixStream::pair()?;
         let epoll = Epoll::new()?;
+        let ready_bell = UnixStream::pair()?;
+        ready_bell.0.set_nonblocking(true)?;
+        ready_bell.1.set_nonblocking(true)?;
         epoll.add_for_all(&asleep, STOP)?;
-        epoll.add(&listener, ACCEPT)?;
+        epoll.add_for_all(&listener, ACCEPT)?;
+        epoll.add_for_all(&ready_bell.1, READY)?;
         let shared = Arc::new(Shared {
             listener,
             epoll,
@@ -71,12 +82,14 @@ impl Listener {
             handler,
             parked: Mutex::default(),
             next: AtomicU64::new(FIRST_PARKED),
-            threads: AtomicUsize::new(0),
-            spare: AtomicUsize::new(0),
+            ready: Mutex::default(),
+            ready_bell,
+            crew: Mutex::default(),
+            called: Condvar::new(),
             at_work: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
         });
-        shared.add_thread()?;
+        shared.call_for_one(&mut shared.crew())?;
         let keeper = {
             let shared = Arc::clone(&shared);
             std::thread::Builder::new()
@@ -103,6 +116,8 @@ impl Listener {
     fn close(&mut self) {
         self.shared.closed.store(true, Ordering::SeqCst);
         drop(self.wake.take());
+        drop(self.shared.crew());
+        self.shared.called.notify_all();
         if let Some(keeper) = self.keeper.take() {
             keeper.thread().unpark();
             let _ = keeper.join();
@@ -127,19 +142,75 @@ pub(super) struct Shared {
     /// In the order in which they were parked.
     parked: Mutex<BTreeMap<u64, Connection>>,
     next: AtomicU64,
-    threads: AtomicUsize,
-    /// Threads that wait for work.
-    spare: AtomicUsize,
+    /// Connections with a next request in hand that no thread works on.
+    ready: Mutex<VecDeque<Connection>>,
+    /// A byte for each of them, so that a thread wakes.
+    ready_bell: (UnixStream, UnixStream),
+    crew: Mutex<Crew>,
+    called: Condvar,
     at_work: AtomicUsize,
     closed: AtomicBool,
 }
 
-/// A request being worked on.
-pub(super) struct Work<'a>(&'a AtomicUsize);
+/// The threads.
+#[derive(Default)]
+struct Crew {
+    all: usize,
+    /// Those that look for what comes next, or do what takes no waiting.
+    active: usize,
+    /// Those that sleep until they are called.
+    spare: usize,
+    /// How many of them are called and not awake yet.
+    called: usize,
+}
 
-impl Drop for Work<'_> {
+/// A request being worked on.
+pub(super) struct Work(Arc<Shared>);
+
+impl Drop for Work {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.at_work.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A request whose answer is still to come: no thread waits for it. Dropped without an answer,
+/// it is answered with 503.
+pub struct Pending(Option<Box<Waiting>>);
+
+struct Waiting {
+    connection: Connection,
+    open: Open,
+    shared: Arc<Shared>,
+}
+
+impl Pending {
+    /// Sends the answer; never waits. A client that takes none loses its connection.
+    pub fn answer(mut self, response: Response) {
+        self.close(response);
+    }
+
+    fn close(&mut self, response: Response) {
+        let Some(waiting) = self.0.take() else {
+            return;
+        };
+        let Waiting {
+            mut connection,
+            open,
+            shared,
+        } = *waiting;
+        match connection.close_exchange(open, response, &shared, false) {
+            Then::Next if connection.has_more() => shared.hand_over(connection),
+            Then::Next => shared.park(connection),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            self.close(Response::unavailable());
+        }
     }
 }
 
@@ -154,10 +225,14 @@ impl Drop for Place {
 
 impl Shared {
     /// Begins work on a request; none once the server stops.
-    pub fn begin(&self) -> Option<Work<'_>> {
+    pub fn begin(self: &Arc<Self>) -> Option<Work> {
         self.at_work.fetch_add(1, Ordering::SeqCst);
-        let work = Work(&self.at_work);
+        let work = Work(Arc::clone(self));
         (!self.closed.load(Ordering::SeqCst)).then_some(work)
+    }
+
+    fn crew(&self) -> MutexGuard<'_, Crew> {
+        self.crew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn parked(&self) -> MutexGuard<'_, BTreeMap<u64, Connection>> {
@@ -177,57 +252,116 @@ impl Shared {
         self.counts().open.load(Ordering::Relaxed) > self.limits().connections / 4 * 3
     }
 
-    fn add_thread(self: &Arc<Self>) -> io::Result<()> {
-        let most = self.limits().threads.min(self.limits().connections).max(1);
-        if self.threads.fetch_add(1, Ordering::SeqCst) >= most {
-            self.threads.fetch_sub(1, Ordering::SeqCst);
+    /// Has one more thread look for what comes next: one that sleeps, or a new one. Where all
+    /// there may be are at work, what comes waits until one is done.
+    fn call_for_one(self: &Arc<Self>, crew: &mut Crew) -> io::Result<()> {
+        if crew.spare > crew.called {
+            crew.called += 1;
+            crew.active += 1;
+            self.called.notify_one();
             return Ok(());
         }
-        self.spare.fetch_add(1, Ordering::SeqCst);
+        if crew.all >= self.limits().threads.min(self.limits().connections).max(1) {
+            return Ok(());
+        }
         let shared = Arc::clone(self);
-        let started = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("connection".to_owned())
             .stack_size(STACK)
-            .spawn(move || shared.work());
-        if started.is_err() {
-            self.spare.fetch_sub(1, Ordering::SeqCst);
-            self.threads.fetch_sub(1, Ordering::SeqCst);
+            .spawn(move || shared.work())?;
+        crew.all += 1;
+        crew.active += 1;
+        Ok(())
+    }
+
+    /// Does what may make this thread wait; another one looks out meanwhile.
+    pub fn blocking<T>(self: &Arc<Self>, work: impl FnOnce() -> T) -> T {
+        {
+            let mut crew = self.crew();
+            crew.active = crew.active.saturating_sub(1);
+            if crew.active == 0 {
+                let _ = self.call_for_one(&mut crew);
+            }
         }
-        started.map(drop)
+        let result = work();
+        self.crew().active += 1;
+        result
+    }
+
+    /// Whether this thread is to go on; waits until it is called where there are enough.
+    fn is_needed(&self, lookouts: usize) -> bool {
+        let mut crew = self.crew();
+        if crew.active <= lookouts {
+            return true;
+        }
+        crew.active -= 1;
+        if crew.spare >= SPARE {
+            crew.all -= 1;
+            return false;
+        }
+        crew.spare += 1;
+        let asleep = |crew: &mut Crew| crew.called == 0 && !self.closed.load(Ordering::SeqCst);
+        crew = self
+            .called
+            .wait_while(crew, asleep)
+            .unwrap_or_else(PoisonError::into_inner);
+        crew.spare -= 1;
+        crew.called = crew.called.saturating_sub(1);
+        true
     }
 
     /// One thread: waits for whatever comes next, and serves it.
     fn work(self: &Arc<Self>) {
-        loop {
-            let token = match self.epoll.wait() {
-                Ok(STOP) => break,
-                Ok(token) => token,
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let lookouts = processors.min(LOOKOUTS);
+        while self.is_needed(lookouts) {
+            let connection = match self.epoll.wait() {
+                Ok(STOP) => return,
+                Ok(ACCEPT) => {
+                    // So that nothing waits for this one alone on a machine that has more.
+                    self.look_out_together(lookouts);
+                    self.accept()
+                }
+                Ok(READY) => self.next_ready(),
+                Ok(token) => self.parked().remove(&token),
                 Err(_) => {
                     std::thread::sleep(AFTER_FAILURE);
                     continue;
                 }
             };
-            // Somebody must be there for what comes after this. Where no thread can be
-            // started, what comes waits until one is done.
-            if self.spare.fetch_sub(1, Ordering::SeqCst) == 1 {
-                let _ = self.add_thread();
-            }
-            let connection = match token {
-                ACCEPT => self.accept(),
-                parked => self.parked().remove(&parked),
-            };
             if let Some(connection) = connection {
                 self.serve(connection);
             }
-            if self.spare.fetch_add(1, Ordering::SeqCst) >= SPARE {
-                break;
-            }
         }
-        self.spare.fetch_sub(1, Ordering::SeqCst);
-        self.threads.fetch_sub(1, Ordering::SeqCst);
     }
 
-    fn accept(&self) -> Option<Connection> {
+    fn look_out_together(self: &Arc<Self>, lookouts: usize) {
+        let mut crew = self.crew();
+        if crew.active < lookouts {
+            let _ = self.call_for_one(&mut crew);
+        }
+    }
+
+    fn next_ready(&self) -> Option<Connection> {
+        let mut byte = [0];
+        (&self.ready_bell.1).read_exact(&mut byte).ok()?;
+        self.ready
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    }
+
+    /// Has one of the threads go on with a connection.
+    fn hand_over(&self, connection: Connection) {
+        self.ready
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(connection);
+        // Where there is no room for another byte, those that are there wake enough.
+        let _ = (&self.ready_bell.0).write_all(&[1]);
+    }
+
+    fn accept(self: &Arc<Self>) -> Option<Connection> {
         while self.counts().open.load(Ordering::Relaxed) >= self.limits().connections
             && self.evict()
         {}
@@ -241,7 +375,6 @@ impl Shared {
         {
             std::thread::sleep(AFTER_FAILURE);
         }
-        let _ = self.epoll.again(&self.listener, ACCEPT);
         let (stream, peer) = accepted.ok()?;
         self.counts().accepted.fetch_add(1, Ordering::Relaxed);
         self.counts().open.fetch_add(1, Ordering::Relaxed);
@@ -258,18 +391,41 @@ impl Shared {
         evicted.is_some()
     }
 
-    fn serve(&self, mut connection: Connection) {
+    fn serve(self: &Arc<Self>, mut connection: Connection) {
         loop {
-            match connection.exchange(self) {
-                Then::Next => {}
+            let asked = match connection.exchange(self) {
+                Then::Next => continue,
                 Then::Park => return self.park(connection),
                 Then::Close => return,
+                Then::Handle(asked) => asked,
+            };
+            let Asked { request, open } = *asked;
+            let then = match self.handler.begin(request) {
+                Handling::Done(response) => connection.close_exchange(open, response, self, false),
+                Handling::Later(start) => {
+                    let waiting = Waiting {
+                        connection,
+                        open,
+                        shared: Arc::clone(self),
+                    };
+                    return start(Pending(Some(Box::new(waiting))));
+                }
+                Handling::Blocking(request) => self.blocking(|| {
+                    let response = self.handler.handle(request);
+                    connection.close_exchange(open, response, self, true)
+                }),
+            };
+            if !matches!(then, Then::Next) {
+                return;
             }
         }
     }
 
     /// Leaves a connection alone until something comes from it.
     fn park(&self, mut connection: Connection) {
+        if self.closed.load(Ordering::SeqCst) {
+            return;
+        }
         let token = self.next.fetch_add(1, Ordering::Relaxed);
         let mut parked = self.parked();
         // Under the lock, so that whoever is told of it finds it.
@@ -285,7 +441,7 @@ impl Shared {
     }
 
     /// Closes parked connections whose time is up, until the server stops.
-    fn keep(&self) {
+    fn keep(self: &Arc<Self>) {
         let limits = self.limits();
         let pause = (limits.idle_time_when_busy / 4).min(Duration::from_millis(250));
         while !self.closed.load(Ordering::SeqCst) {

@@ -19,7 +19,7 @@ use std::time::Duration;
 use ureq_proto::http::{HeaderMap, Method, StatusCode};
 
 pub use forwarded::Network;
-pub use listener::Listener;
+pub use listener::{Listener, Pending};
 pub use tls::{Files as TlsFiles, Tls};
 
 use super::rate::Allowance;
@@ -220,6 +220,14 @@ impl Response {
         }
     }
 
+    /// 503: the same request may succeed soon.
+    pub fn unavailable() -> Self {
+        let body = serde_json::json!({
+            "error": "The server can't read or write its data at the moment; try again",
+        });
+        Self::json(StatusCode::SERVICE_UNAVAILABLE, &body).with("retry-after", "5")
+    }
+
     /// An answer of plain text.
     pub fn text(status: StatusCode, body: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -248,13 +256,28 @@ impl Response {
     }
 }
 
+/// How a request is handled.
+pub enum Handling {
+    /// By [`Handler::handle`], which may take a while.
+    Blocking(Request),
+    /// It is: this is the answer.
+    Done(Response),
+    /// By what this begins, which answers when it is done.
+    Later(Box<dyn FnOnce(Pending) + Send>),
+}
+
 /// What answers the requests.
 pub trait Handler: Send + Sync + 'static {
     /// How the body of a request to `path` is taken.
     fn body_rule(&self, method: &Method, path: &str) -> BodyRule;
 
-    /// Answers a request.
+    /// Answers a request, for as long as that takes.
     fn handle(&self, request: Request) -> Response;
+
+    /// Says how a request is to be handled; must not wait for anything.
+    fn begin(&self, request: Request) -> Handling {
+        Handling::Blocking(request)
+    }
 
     /// Learns what became of a request, its answer being sent.
     fn answered(&self, _: &Record) {}

@@ -1,5 +1,6 @@
-//! A connection's bytes, encrypted or not. No wait here is longer than the socket's own
-//! patience ([`super::listener::TICK`]): whoever waits longer decides about that each time.
+//! A connection's bytes, encrypted or not. Nothing here waits at all or, where asked to, for
+//! longer than the socket's own patience ([`super::listener::TICK`]): whoever waits longer
+//! decides about that each time.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -8,6 +9,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rustls::{ServerConfig, ServerConnection};
+
+use crate::sys::Now;
 
 /// How much is asked of the socket at once, bytes.
 const READ: usize = 8 * 1024;
@@ -69,11 +72,24 @@ impl Transport {
         self.tls.is_some()
     }
 
-    /// Receives more into `unread`.
+    /// Receives into `unread` what is there.
     pub fn receive(&mut self, unread: &mut Vec<u8>) -> Result<Received, Broken> {
+        self.receive_from(unread, |stream, buffer| Now(stream).read(buffer))
+    }
+
+    /// The same, and waits a moment where nothing is there.
+    pub fn wait(&mut self, unread: &mut Vec<u8>) -> Result<Received, Broken> {
+        self.receive_from(unread, |mut stream, buffer| stream.read(buffer))
+    }
+
+    fn receive_from(
+        &mut self,
+        unread: &mut Vec<u8>,
+        read: fn(&TcpStream, &mut [u8]) -> io::Result<usize>,
+    ) -> Result<Received, Broken> {
         if !self.begun {
             let mut first = [0];
-            match patiently(|| self.stream.peek(&mut first))? {
+            match patiently(|| Now(&self.stream).peek(&mut first))? {
                 None => return Ok(Received::Nothing),
                 Some(0) => return Ok(Received::End),
                 Some(_) if first[0] != HANDSHAKE => return Err(Broken::NotEncrypted),
@@ -82,7 +98,7 @@ impl Transport {
         }
         let Some(tls) = &mut self.tls else {
             let mut buffer = [0; READ];
-            return Ok(match patiently(|| self.stream.read(&mut buffer))? {
+            return Ok(match patiently(|| read(&self.stream, &mut buffer))? {
                 None => Received::Nothing,
                 Some(0) => Received::End,
                 Some(received) => {
@@ -91,7 +107,7 @@ impl Transport {
                 }
             });
         };
-        match patiently(|| tls.read_tls(&mut self.stream))? {
+        match patiently(|| tls.read_tls(&mut By(&self.stream, read)))? {
             None => return Ok(Received::Nothing),
             // The end without its announcement: what was cut off shows in the request.
             Some(0) => return Ok(Received::End),
@@ -116,22 +132,28 @@ impl Transport {
         })
     }
 
-    /// Sends all of `bytes` by `deadline`.
+    /// Sends all of `bytes` by `deadline`; at once, where there is none.
     ///
     /// # Errors
     /// Where the client does not take them in time, or is gone.
-    pub fn send(&mut self, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
+    pub fn send(&mut self, mut bytes: &[u8], deadline: Option<Instant>) -> io::Result<()> {
+        let write: fn(&TcpStream, &[u8]) -> io::Result<usize> = match deadline {
+            Some(_) => |mut stream, bytes| stream.write(bytes),
+            None => |stream, bytes| Now(stream).write(bytes),
+        };
         let in_time = |sent: Option<usize>| -> io::Result<usize> {
             match sent {
                 Some(0) => Err(io::ErrorKind::WriteZero.into()),
-                None if Instant::now() >= deadline => Err(io::ErrorKind::TimedOut.into()),
+                None if deadline.is_none_or(|deadline| Instant::now() >= deadline) => {
+                    Err(io::ErrorKind::TimedOut.into())
+                }
                 sent => Ok(sent.unwrap_or(0)),
             }
         };
         while !bytes.is_empty() {
             match &mut self.tls {
                 None => {
-                    let sent = in_time(patiently(|| self.stream.write(bytes))?)?;
+                    let sent = in_time(patiently(|| write(&self.stream, bytes))?)?;
                     bytes = &bytes[sent..];
                 }
                 Some(tls) => {
@@ -139,7 +161,7 @@ impl Transport {
                     let taken = tls.writer().write(bytes)?;
                     bytes = &bytes[taken..];
                     while tls.wants_write() {
-                        in_time(patiently(|| tls.write_tls(&mut self.stream))?)?;
+                        in_time(patiently(|| tls.write_tls(&mut By(&self.stream, write)))?)?;
                     }
                 }
             }
@@ -166,6 +188,25 @@ impl Transport {
 impl AsFd for Transport {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
+    }
+}
+
+/// A connection read or written in one way of several.
+struct By<'a, F>(&'a TcpStream, F);
+
+impl<F: Fn(&TcpStream, &mut [u8]) -> io::Result<usize>> Read for By<'_, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (self.1)(self.0, buffer)
+    }
+}
+
+impl<F: Fn(&TcpStream, &[u8]) -> io::Result<usize>> Write for By<'_, F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (self.1)(self.0, bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -47,6 +47,14 @@ pub const DATABASE: &str = "pakyas.db";
 /// How many idle reading connections are kept.
 const IDLE_READERS: usize = 8;
 
+/// The writer's page cache, as SQLite counts it: KiB, negative. Enough for the state of 100,000
+/// checks, of which any may be the next that is pinged.
+const WRITER_CACHE: i64 = -32 * 1024;
+
+/// How many pages of 4 KiB the log has before it is worked into the database. A page that was
+/// written many times until then is copied once.
+const CHECKPOINT: i64 = 4000;
+
 /// Where public ids lead: shared by the threads that take pings, changed by the writer.
 type PublicIds = Arc<RwLock<HashMap<Uuid, i64>>>;
 
@@ -255,6 +263,17 @@ impl Store {
         self.writer.hand(job);
     }
 
+    /// As [`Store::write`], but nobody waits: `then` is told on another thread, where it must
+    /// not wait either. Where the store is closed, `then` is dropped.
+    pub fn write_then<T, F, G>(&self, job: F, then: G)
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Desk<'_>) -> Result<T, StoreError> + Send + 'static,
+        G: FnOnce(Result<T, StoreError>) + Send + 'static,
+    {
+        self.writer.run_beside(job, then);
+    }
+
     /// Whether the store can be written, as far as is known: where the last transaction failed,
     /// tries another.
     ///
@@ -333,6 +352,8 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
     }
     Ok(connection)
 }

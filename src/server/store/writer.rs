@@ -37,7 +37,19 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// How long to leave a disk alone that has just refused a deadline's transaction.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// How the sender of a job is told that it is on disk.
+enum Answer {
+    /// By the writing thread, since it takes no time.
+    Now(Tell),
+    /// By the thread that answers, while the next batch is written.
+    Beside(Tell),
+}
+
+/// What the answering thread tells whom: nothing, where all went well.
+type Told = Vec<(Tell, Option<String>)>;
+
 type Job = Box<dyn FnOnce(&mut Desk<'_>) -> (bool, Answer) + Send>;
 
 /// What comes to the writing thread.
@@ -50,7 +62,7 @@ enum Message {
 /// The handle to the writing thread.
 pub(super) struct Writer {
     queue: SyncSender<Message>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     /// Whether the last transaction got onto the disk.
     well: Arc<AtomicBool>,
 }
@@ -71,7 +83,13 @@ impl Writer {
         live.end_job(true);
         let well = Arc::new(AtomicBool::new(true));
         let (queue, messages) = mpsc::sync_channel(QUEUE);
+        let (answers, batches) = mpsc::channel();
+        let answering = std::thread::Builder::new()
+            .name("store answers".to_owned())
+            .spawn(move || answer_all(&batches))
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let mut thread = Thread {
+            answers,
             connection,
             messages,
             live,
@@ -88,7 +106,7 @@ impl Writer {
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self {
             queue,
-            thread: Mutex::new(Some(thread)),
+            threads: Mutex::new(vec![thread, answering]),
             well,
         })
     }
@@ -105,10 +123,10 @@ impl Writer {
         let job: Job = Box::new(move |desk| {
             let result = job(desk);
             let keep = result.is_ok();
-            let tell: Answer = Box::new(move |written| {
+            let tell: Tell = Box::new(move |written| {
                 let _ = answer.send(written.and(result));
             });
-            (keep, tell)
+            (keep, Answer::Now(tell))
         });
         self.queue.send(Message::Write(job)).map_err(|_| ended())?;
         wait.recv().map_err(|_| ended())?
@@ -119,8 +137,25 @@ impl Writer {
     where
         F: FnOnce(&mut Desk<'_>) -> Result<(), StoreError> + Send + 'static,
     {
-        let job: Job = Box::new(move |desk| (job(desk).is_ok(), Box::new(|_| {})));
+        let job: Job = Box::new(move |desk| (job(desk).is_ok(), Answer::Beside(Box::new(|_| {}))));
         let _ = self.queue.try_send(Message::Write(job));
+    }
+
+    /// As [`Writer::run`], but nobody waits: `then` is called when it is done. Where it can't
+    /// be begun, `then` is dropped.
+    pub fn run_beside<T, F, G>(&self, job: F, then: G)
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Desk<'_>) -> Result<T, StoreError> + Send + 'static,
+        G: FnOnce(Result<T, StoreError>) + Send + 'static,
+    {
+        let job: Job = Box::new(move |desk| {
+            let result = job(desk);
+            let keep = result.is_ok();
+            let tell: Tell = Box::new(move |written| then(written.and(result)));
+            (keep, Answer::Beside(tell))
+        });
+        let _ = self.queue.send(Message::Write(job));
     }
 
     /// Whether the last transaction got onto the disk.
@@ -131,12 +166,9 @@ impl Writer {
     /// Ends the thread once it has written what was handed to it before.
     pub fn stop(&self) {
         let _ = self.queue.send(Message::Stop);
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
             let _ = thread.join();
         }
     }
@@ -258,7 +290,20 @@ impl Desk<'_> {
     }
 }
 
+/// Tells those whose writes are on disk, one batch after another.
+fn answer_all(batches: &Receiver<Told>) {
+    for batch in batches {
+        for (tell, failure) in batch {
+            tell(match failure {
+                None => Ok(()),
+                Some(error) => Err(StoreError::Unavailable(error)),
+            });
+        }
+    }
+}
+
 struct Thread {
+    answers: mpsc::Sender<Told>,
     connection: Connection,
     messages: Receiver<Message>,
     live: Live,
@@ -339,11 +384,19 @@ impl Thread {
             Ok(())
         });
         // Jobs that were not even begun are dropped, which their senders see as unavailable.
+        let failure = written.err().map(|error| error.to_string());
+        let mut beside = Told::new();
         for answer in answers {
-            answer(match &written {
-                Ok(()) => Ok(()),
-                Err(error) => Err(StoreError::Unavailable(error.to_string())),
-            });
+            match answer {
+                Answer::Beside(tell) => beside.push((tell, failure.clone())),
+                Answer::Now(tell) => tell(match &failure {
+                    None => Ok(()),
+                    Some(error) => Err(StoreError::Unavailable(error.clone())),
+                }),
+            }
+        }
+        if !beside.is_empty() {
+            let _ = self.answers.send(beside);
         }
     }
 
