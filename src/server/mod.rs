@@ -5,6 +5,7 @@ pub mod api;
 mod args;
 mod bell;
 mod clock;
+pub mod doctor;
 pub mod engine;
 pub mod http;
 pub mod program;

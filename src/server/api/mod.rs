@@ -3,6 +3,7 @@
 mod channels;
 mod checks;
 mod error;
+mod history;
 mod me;
 mod pings;
 mod projects;
@@ -108,6 +109,9 @@ impl App {
             ("GET", ["checks", id, "pings", ping, "body"]) => {
                 pings::output(self, &caller(Read)?, id, ping)
             }
+            ("GET", ["checks", id, "events"]) => history::events(self, &caller(Read)?, id, request),
+            ("GET", ["checks", id, "inspect"]) => history::inspect(self, &caller(Read)?, id),
+            ("GET", ["checks", id, "doctor"]) => history::doctor(self, &caller(Read)?, id, request),
             ("GET", ["channels"]) => channels::list(self, &caller(Read)?, request),
             ("POST", ["channels"]) => channels::create(self, &caller(Manage)?, request),
             ("DELETE", ["channels", id]) => channels::delete(self, &caller(Manage)?, id),
@@ -119,6 +123,7 @@ impl App {
                     ["me" | "organizations"] | ["checks", _, "pings", ..] => {
                         ApiError::method("GET, HEAD")
                     }
+                    ["checks", _, "events" | "inspect" | "doctor"] => ApiError::method("GET, HEAD"),
                     ["projects" | "checks" | "channels"] => ApiError::method("GET, HEAD, POST"),
                     ["projects" | "checks", _] => ApiError::method("GET, HEAD, PUT, DELETE"),
                     ["checks", _, "pause" | "resume"] => ApiError::method("PATCH"),

@@ -7,6 +7,8 @@
 pub mod accounts;
 pub mod channels;
 pub mod checks;
+pub mod events;
+pub mod inspect;
 mod live;
 pub mod outbox;
 pub mod pings;

@@ -13,9 +13,10 @@ use uuid::Uuid;
 
 use super::super::bell::Bell;
 use super::super::clock;
-use super::super::engine::{self, Effect, Event, Millis, Rules};
+use super::super::engine::{self, Effect, Event, Millis, Reason, Rules};
 use super::live::{Live, LiveCheck, Published};
-use super::{PublicIds, StoreError, checks, outbox};
+use super::{PublicIds, StoreError, checks, events, outbox};
+use crate::wire::Status;
 
 /// How many jobs may wait before those who bring more have to.
 const QUEUE: usize = 4096;
@@ -158,6 +159,14 @@ impl Desk<'_> {
     ) -> Result<Option<(Millis, Millis)>, StoreError> {
         let check = self.live.get(row).ok_or(StoreError::Gone)?;
         let (state, effects) = engine::step(&check.rules, &check.state, event, self.now);
+        let (before, after) = (check.state.expected, state.expected);
+        let never_finished = effects.iter().any(|effect| {
+            let reason = match effect {
+                Effect::Alert { reason, .. } => reason,
+                _ => return false,
+            };
+            matches!(reason, Reason::NeverFinished { .. })
+        });
         let mut finished = None;
         for effect in &effects {
             match effect {
@@ -168,6 +177,18 @@ impl Desk<'_> {
                 Effect::Finished { at, after } => finished = Some((*at, *after)),
                 Effect::Changed { .. } => {}
             }
+            let expected = match effect {
+                Effect::Changed {
+                    to: Status::Up | Status::New,
+                    ..
+                } => after,
+                // It was not silence that brought it down.
+                Effect::Changed {
+                    to: Status::Down, ..
+                } if never_finished => None,
+                _ => before,
+            };
+            events::record(self.connection, row, event, effect, expected, self.now)?;
         }
         if state == check.state {
             return Ok(finished);

@@ -1,0 +1,500 @@
+//! Events, inspect, doctor and pruning from outside, on the real server.
+#![cfg(feature = "server")]
+
+mod support;
+
+use std::collections::HashSet;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use support::hook::Hook;
+use support::server::{Answer, Server};
+use support::wait_for;
+
+const NONE: Value = Value::Null;
+
+fn route(check: &Value, rest: &str) -> String {
+    format!("/checks/{}/{rest}", check["id"].as_str().unwrap())
+}
+
+fn get(server: &Server, check: &Value, rest: &str) -> Answer {
+    server.api("GET", &route(check, rest), None)
+}
+
+fn page(server: &Server, check: &Value, query: &str) -> Value {
+    let answer = get(server, check, &format!("events?{query}"));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+/// All events newest first, in pages of `limit`.
+fn events(server: &Server, check: &Value, limit: usize, more: &str) -> Vec<Value> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = page(server, check, &format!("limit={limit}{more}{cursor}"));
+        let events = page["events"].as_array().unwrap();
+        assert!(events.len() <= limit);
+        all.extend(events.iter().cloned());
+        assert_eq!(page["has_more"], !page["next_cursor"].is_null());
+        let Some(next) = page["next_cursor"].as_str() else {
+            return all;
+        };
+        assert_eq!(events.len(), limit);
+        cursor = format!("&cursor={next}");
+    }
+}
+
+fn texts<'a>(events: &'a [Value], field: &str) -> Vec<&'a str> {
+    events
+        .iter()
+        .map(|event| event[field].as_str().unwrap())
+        .collect()
+}
+
+fn time(value: &Value) -> Timestamp {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_run_that_fails_and_recovers_is_told_newest_first_with_every_field() {
+    let server = Server::start();
+    let hook = Hook::start();
+    server.webhook("ops", &hook.url, None);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping_with(&check, "/start", &[("x-pakyas-run", "r1")], b"");
+    let headers = [("x-pakyas-run", "r1"), ("x-pakyas-duration", "12345")];
+    server.ping_with(&check, "/3", &headers, b"disk full\n");
+    server.ping(&check, "");
+    let all = wait_for("both alerts to be delivered", || {
+        let all = events(&server, &check, 50, "");
+        let delivered = all
+            .iter()
+            .filter(|event| event["payload"]["channels"][0]["state"] == "delivered");
+        (delivered.count() == 2).then_some(all)
+    });
+    assert_eq!(
+        texts(&all, "event_type"),
+        [
+            "alert_decision",
+            "status_changed",
+            "run_finished",
+            "alert_decision",
+            "status_changed",
+            "run_finished",
+            "run_started",
+        ]
+    );
+    for event in &all {
+        let fields: Vec<_> = event.as_object().unwrap().keys().cloned().collect();
+        let mut expected = [
+            "id",
+            "event_type",
+            "occurred_at",
+            "effective_at",
+            "source",
+            "payload",
+            "from_status",
+            "to_status",
+            "summary",
+        ];
+        expected.sort_unstable();
+        assert_eq!(fields, expected);
+        assert_eq!(event["source"], "ping");
+        assert!(time(&event["effective_at"]) >= time(&event["occurred_at"]));
+    }
+    let ids: HashSet<_> = texts(&all, "id").into_iter().collect();
+    assert_eq!(ids.len(), all.len());
+
+    let failed = &all[5];
+    assert_eq!(failed["payload"]["exit_code"], 3);
+    assert_eq!(failed["payload"]["duration_ms"], 12_345);
+    assert_eq!(failed["payload"]["run_id"], "r1");
+    assert_eq!(
+        failed["summary"],
+        "A run failed with exit code 3 after 12.3 s"
+    );
+    // The id of a run's event is its ping's.
+    let ping = server.history(&check).remove(1);
+    assert_eq!(failed["id"], ping["id"]);
+    assert_eq!(server.output(&check, failed).body, "disk full\n");
+
+    let down = &all[4];
+    assert_eq!(
+        (&down["from_status"], &down["to_status"]),
+        (&json!("new"), &json!("down"))
+    );
+    assert_eq!(down["summary"], "It went from new to down: a run failed");
+    let alert = &all[3];
+    assert_eq!(alert["payload"]["type"], "failed");
+    assert_eq!(alert["payload"]["event"], "check.failed");
+    assert_eq!(alert["summary"], "job failed with exit code 3 (told ops)");
+    let channel = &alert["payload"]["channels"][0];
+    assert_eq!(channel["name"], "ops");
+    assert_eq!(channel["kind"], "webhook");
+    assert_eq!(channel["attempts"], 1);
+    assert!(
+        channel["last_answer"]
+            .as_str()
+            .unwrap()
+            .starts_with("HTTP 200")
+    );
+    assert!(
+        !alert.to_string().contains(&hook.url),
+        "an address may be a secret"
+    );
+}
+
+#[test]
+fn silence_is_told_with_when_it_was_expected() {
+    let server = Server::start();
+    let check = server.check("job", 1, 0, &NONE);
+    server.ping(&check, "");
+    server.wait_for_status(&check, "down");
+    let all = events(&server, &check, 50, "&types=state");
+    assert_eq!(texts(&all, "to_status"), ["down", "late", "up"]);
+    assert_eq!(texts(&all, "source"), ["schedule", "schedule", "ping"]);
+    let expected = time(&all[1]["payload"]["expected_at"]);
+    assert_eq!(time(&all[1]["occurred_at"]), expected);
+    assert_eq!(time(&all[0]["payload"]["expected_at"]), expected);
+    let alerts = events(&server, &check, 50, "&types=alert");
+    assert_eq!(texts(&alerts, "source"), ["schedule"]);
+    assert_eq!(alerts[0]["payload"]["channels"], json!([]));
+    let summary = alerts[0]["summary"].as_str().unwrap();
+    assert!(
+        summary.ends_with("(no channel was there to hear of it)"),
+        "{summary}"
+    );
+}
+
+#[test]
+fn pausing_and_resuming_are_told_as_somebodys_doing() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "");
+    for action in ["pause", "resume"] {
+        assert_eq!(
+            server.api("PATCH", &route(&check, action), None).status,
+            204
+        );
+    }
+    let all = events(&server, &check, 50, "&types=state");
+    assert_eq!(texts(&all, "source"), ["user", "user", "ping"]);
+    assert_eq!(
+        all[0]["summary"],
+        "It went from paused to up: somebody resumed it"
+    );
+    assert_eq!(
+        all[1]["summary"],
+        "It went from up to paused: somebody paused it"
+    );
+}
+
+#[test]
+fn a_run_that_never_finished_is_not_told_as_silence() {
+    let server = Server::start();
+    let check = server.check("job", 1, 0, &NONE);
+    server.ping(&check, "/start");
+    server.wait_for_status(&check, "down");
+    let all = events(&server, &check, 50, "&types=state");
+    let summary = all[0]["summary"].as_str().unwrap();
+    assert!(
+        summary.ends_with("a run started and never finished"),
+        "{summary}"
+    );
+}
+
+#[test]
+fn logs_are_no_events() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "/log");
+    assert_eq!(events(&server, &check, 50, ""), [NONE; 0]);
+}
+
+#[test]
+fn pages_have_neither_gaps_nor_doubles_while_new_events_arrive() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    for number in 0..15 {
+        // Some come late, some at once; each changes the status and alerts.
+        let age = if number % 4 == 0 { "3600000" } else { "0" };
+        let suffix = if number % 2 == 0 { "" } else { "/fail" };
+        server.ping_with(&check, suffix, &[("x-pakyas-age", age)], b"");
+    }
+    let before = events(&server, &check, 1000, "");
+    assert!(before.len() > 30, "{}", before.len());
+    for limit in [1, 2, 7] {
+        assert_eq!(events(&server, &check, limit, ""), before, "{limit}");
+    }
+    for types in ["signal", "state", "alert", "signal,alert"] {
+        let mut wanted = before.clone();
+        wanted.retain(|event| {
+            let class = match event["event_type"].as_str().unwrap() {
+                "status_changed" => "state",
+                "alert_decision" => "alert",
+                _ => "signal",
+            };
+            types.contains(class)
+        });
+        assert!(!wanted.is_empty());
+        let more = format!("&types={types}");
+        assert_eq!(events(&server, &check, 4, &more), wanted, "{types}");
+    }
+
+    // Between any two pages something new happens.
+    let (mut walked, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = page(&server, &check, &format!("limit=4{cursor}"));
+        walked.extend(page["events"].as_array().unwrap().iter().cloned());
+        server.ping(&check, "/fail");
+        server.ping_with(&check, "", &[("x-pakyas-age", "7200000")], b"");
+        let Some(next) = page["next_cursor"].as_str() else {
+            break;
+        };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(walked, before);
+}
+
+#[test]
+fn a_ping_that_is_told_late_stands_where_it_arrived_so_that_nobody_misses_it() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "");
+    server.ping_with(&check, "/fail", &[("x-pakyas-age", "7200000")], b"");
+    let newest = page(&server, &check, "limit=1&types=signal&since=1m")["events"][0].clone();
+    assert_eq!(newest["payload"]["type"], "fail");
+    assert_eq!(newest["payload"]["late_ms"], 7_200_000);
+    assert_eq!(newest["summary"], "A run failed, told 2h later");
+    let late = time(&newest["effective_at"]).duration_since(time(&newest["occurred_at"]));
+    assert_eq!(late, SignedDuration::from_hours(2));
+}
+
+#[test]
+fn since_takes_how_long_ago_and_a_time() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "");
+    let count = |since: &str| {
+        let page = page(&server, &check, &format!("since={since}"));
+        page["events"].as_array().unwrap().len()
+    };
+    let hour = SignedDuration::from_hours(1);
+    assert_eq!(count("30m"), 2);
+    assert_eq!(count("2d"), 2);
+    assert_eq!(count(&(Timestamp::now() - hour).to_string()), 2);
+    assert_eq!(count(&(Timestamp::now() + hour).to_string()), 0);
+}
+
+#[test]
+fn bad_questions_are_400_and_say_what_is_good() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    for (bad, word) in [
+        ("events?limit=0", "limit"),
+        ("events?limit=1001", "limit"),
+        ("events?since=yesterday", "since"),
+        ("events?types=signal,pings", "types"),
+        ("events?cursor=nonsense", "cursor"),
+        ("doctor?deep=perhaps", "deep"),
+    ] {
+        let sentence = get(&server, &check, bad).refusal(400);
+        assert!(sentence.contains(word), "{sentence}");
+    }
+    for rest in ["events", "inspect", "doctor"] {
+        let answer = server.api("POST", &route(&check, rest), Some(&json!({})));
+        answer.refusal(405);
+        assert_eq!(answer.header("allow"), "GET, HEAD");
+    }
+}
+
+/// A key of an organization of its own, on the same server.
+fn foreign_key(server: &Server) -> String {
+    let key = "pk_live_ffffffffffffffffffffffffffffffffffffffffffffffff";
+    let hash = ring::digest::digest(&ring::digest::SHA256, key.as_bytes());
+    let id = |number: u128| uuid::Uuid::from_u128(number);
+    let db = rusqlite::Connection::open(server.database()).unwrap();
+    db.busy_timeout(std::time::Duration::from_secs(20)).unwrap();
+    db.execute(
+        "INSERT INTO organization (id, name, timezone, created_at) VALUES (?, 'Other', 'UTC', 0)",
+        [id(1)],
+    )
+    .unwrap();
+    db.execute(
+        "INSERT INTO user (id, email, created_at) VALUES (?, 'o@example.com', 0)",
+        [id(2)],
+    )
+    .unwrap();
+    db.execute(
+        "INSERT INTO api_key (id, org_id, user_id, name, prefix, hash, scopes, created_at)
+         VALUES (?, ?, ?, 'k', 'pk_live_ffff', ?, 'read write manage', 0)",
+        rusqlite::params![id(3), id(1), id(2), hash.as_ref()],
+    )
+    .unwrap();
+    key.to_owned()
+}
+
+#[test]
+fn a_key_of_another_organization_finds_nothing_of_the_history() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping_with(&check, "/1", &[], b"secret output");
+    let ping = server.history(&check).remove(0);
+    let authorization = format!("Bearer {}", foreign_key(&server));
+    let body = format!("pings/{}/body", ping["id"].as_str().unwrap());
+    for rest in [
+        "events",
+        "inspect",
+        "doctor",
+        "doctor?deep=true",
+        "pings",
+        &body,
+    ] {
+        let path = format!("/api/v1{}", route(&check, rest));
+        let headers = [("authorization", authorization.as_str())];
+        let answer = server.request("GET", &path, &headers, b"").unwrap();
+        answer.refusal(404);
+        // And ours does.
+        assert_eq!(get(&server, &check, rest).status, 200, "{rest}");
+    }
+}
+
+#[test]
+fn inspect_has_every_field_and_the_figures_of_the_day() {
+    let server = Server::start();
+    server.webhook("ops", "http://127.0.0.1:9/", None);
+    let check = server.check("job", 3600, 300, &json!({"alert_after_fail_pings": 2}));
+    let inspect = || get(&server, &check, "inspect").json();
+    let new = inspect();
+    assert_eq!(new["status"], "new");
+    assert_eq!(new["last_signal"], NONE);
+    assert_eq!(new["is_critical"], false);
+    assert_eq!(
+        new["stats"],
+        json!({"success_rate_24h": null, "total_pings_24h": 0, "p95_duration_ms": null})
+    );
+    for duration in 1..=20 {
+        let duration = (duration * 1000).to_string();
+        server.ping_with(&check, "", &[("x-pakyas-duration", &duration)], b"");
+    }
+    server.ping_with(&check, "", &[("x-pakyas-age", "172800000")], b"");
+    server.ping(&check, "/log");
+    let headers = [("x-pakyas-duration", "500")];
+    for _ in 0..5 {
+        server.ping_with(&check, "/1", &headers, b"");
+    }
+    let now = inspect();
+    assert_eq!(now["check_id"], check["id"]);
+    for field in ["public_id", "name", "slug", "ping_url", "project_name"] {
+        assert_eq!(now[field], check[field], "{field}");
+    }
+    assert_eq!(now["status"], "down");
+    assert!(time(&now["status_since"]) > time(&check["created_at"]));
+    assert_eq!(now["is_critical"], true);
+    let reason = now["critical_reason"].as_str().unwrap();
+    assert!(reason.starts_with("5 runs in a row failed"), "{reason}");
+    assert_eq!(
+        now["schedule"],
+        json!({"kind": "simple", "period_seconds": 3600, "cron_expression": null,
+               "missing_after_seconds": 300, "timezone": null})
+    );
+    assert_eq!(now["last_signal"]["signal_type"], "fail");
+    assert_eq!(now["last_signal"]["duration_ms"], 500);
+    assert_eq!(now["last_signal"]["source_ip"], "127.0.0.1");
+    assert_eq!(
+        now["alerting"],
+        json!({"enabled": true, "alert_after_miss_pings": 1, "alert_after_fail_pings": 2,
+               "consecutive_missed_pings": 0, "consecutive_fail_pings": 5, "recipient_count": 1})
+    );
+    assert_eq!(
+        now["maintenance"],
+        json!({"in_maintenance": false, "reason": null, "ends_at": null})
+    );
+    assert_eq!(
+        now["stats"],
+        json!({"success_rate_24h": 0.8, "total_pings_24h": 26, "p95_duration_ms": 19_000})
+    );
+}
+
+fn codes(diagnosis: &Value) -> Vec<&str> {
+    texts(diagnosis["findings"].as_array().unwrap(), "code")
+}
+
+#[test]
+fn the_doctor_tells_what_is_wrong_and_how_to_mend_it() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let doctor = |query: &str| get(&server, &check, &format!("doctor{query}")).json();
+    let new = doctor("");
+    assert_eq!(codes(&new), ["no_channel", "never_pinged"]);
+    assert_eq!(new["status"], "critical");
+    assert_eq!(new["check_id"], check["id"]);
+    assert_eq!(new["check_name"], "job");
+    assert_eq!(new["deep"], false);
+    assert_eq!(doctor("?deep=true")["deep"], true);
+
+    server.webhook("ops", "http://127.0.0.1:9/", None);
+    // A job that runs every ten minutes.
+    for number in (0..12).rev() {
+        let age = (number * 600_000 + 30_000).to_string();
+        server.ping_with(&check, "", &[("x-pakyas-age", &age)], b"");
+    }
+    let diagnosis = doctor("");
+    assert_eq!(diagnosis["status"], "attention_needed");
+    assert!(
+        codes(&diagnosis).contains(&"period_mismatch"),
+        "{diagnosis}"
+    );
+    let finding = diagnosis["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["code"] == "period_mismatch")
+        .unwrap();
+    assert_eq!(finding["severity"], "warning");
+    assert_eq!(
+        finding["suggested_actions"],
+        json!(["pakyas check update job --period 10m"])
+    );
+    let description = finding["description"].as_str().unwrap();
+    assert!(
+        description.contains("usually runs every 10m"),
+        "{description}"
+    );
+}
+
+#[test]
+fn the_doctor_reads_the_last_line_of_failures_and_the_senders_clock() {
+    let server = Server::start();
+    server.webhook("ops", "http://127.0.0.1:9/", None);
+    let check = server.check("job", 3600, 300, &NONE);
+    let wrong = Timestamp::now() - SignedDuration::from_hours(3);
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&wrong)
+        .unwrap();
+    for _ in 0..4 {
+        let body = b"working\nno space left on \x1b[31mdevice\n\n";
+        server.ping_with(&check, "/1", &[("date", &date)], body);
+    }
+    let diagnosis = get(&server, &check, "doctor").json();
+    assert_eq!(codes(&diagnosis), ["down", "repeated_failure", "clock_off"]);
+    let findings = &diagnosis["findings"];
+    assert_eq!(
+        findings[1]["details"]["last_line"],
+        "no space left on [31mdevice"
+    );
+    let off = findings[2]["details"]["off_ms"].as_i64().unwrap();
+    assert!(
+        (-3 * 3_600_000 - 60_000..-3 * 3_600_000 + 1000).contains(&off),
+        "{off}"
+    );
+    // A date that is none, or a right one, is no reason for anything.
+    let check = server.check("other", 3600, 300, &NONE);
+    for date in ["now", "Sun, 99 Nov 1994 08:49:37 GMT"] {
+        assert_eq!(
+            server.ping_with(&check, "", &[("date", date)], b"").status,
+            200
+        );
+    }
+    assert_eq!(codes(&get(&server, &check, "doctor").json()), [""; 0]);
+}
