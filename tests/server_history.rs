@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use support::hook::Hook;
-use support::server::{Answer, Server};
-use support::wait_for;
+use support::server::{Answer, Server, init};
+use support::{TempDir, wait_for};
 
 const NONE: Value = Value::Null;
 
@@ -313,8 +313,7 @@ fn foreign_key(server: &Server) -> String {
     let key = "pk_live_ffffffffffffffffffffffffffffffffffffffffffffffff";
     let hash = ring::digest::digest(&ring::digest::SHA256, key.as_bytes());
     let id = |number: u128| uuid::Uuid::from_u128(number);
-    let db = rusqlite::Connection::open(server.database()).unwrap();
-    db.busy_timeout(std::time::Duration::from_secs(20)).unwrap();
+    let db = database(server);
     db.execute(
         "INSERT INTO organization (id, name, timezone, created_at) VALUES (?, 'Other', 'UTC', 0)",
         [id(1)],
@@ -497,4 +496,165 @@ fn the_doctor_reads_the_last_line_of_failures_and_the_senders_clock() {
         );
     }
     assert_eq!(codes(&get(&server, &check, "doctor").json()), [""; 0]);
+}
+
+/// A server with these flags on a directory that was set up.
+fn with_flags(directory: &TempDir, ids: &Value, flags: &[&str]) -> Server {
+    let mut server = Server::bare_with(directory, |command| {
+        command.args(flags);
+    });
+    let id = |name: &str| ids[name].as_str().unwrap().to_owned();
+    server.org_id = id("org_id");
+    server.project_id = id("project_id");
+    server.key = id("api_key");
+    server
+}
+
+fn database(server: &Server) -> rusqlite::Connection {
+    let db = rusqlite::Connection::open(server.database()).unwrap();
+    db.busy_timeout(std::time::Duration::from_secs(20)).unwrap();
+    db
+}
+
+fn rows(db: &rusqlite::Connection, table: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    db.query_row(&sql, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn pings_beyond_the_number_that_is_kept_go_and_the_figures_stay_true() {
+    let directory = TempDir::new();
+    let ids = init(&directory);
+    let server = with_flags(&directory, &ids, &["--keep-pings", "5"]);
+    let check = server.check("job", 3600, 300, &NONE);
+    let quiet = server.check("quiet", 3600, 300, &NONE);
+    server.ping(&quiet, "");
+    for code in 0..40 {
+        let suffix = if code % 4 == 0 { "/1" } else { "/0" };
+        server.ping(&check, suffix);
+    }
+    server.ping(&check, "/7");
+    let history = wait_for("the oldest pings to go", || {
+        Some(server.history(&check)).filter(|history| history.len() == 5)
+    });
+    assert_eq!(history[0]["exit_code"], 7);
+    let page = get(&server, &check, "pings?limit=1").json();
+    assert_eq!(page["total"], 5);
+    let stats = get(&server, &check, "inspect").json()["stats"].clone();
+    assert_eq!(stats["total_pings_24h"], 41);
+    assert_eq!(stats["success_rate_24h"], 30.0 / 41.0);
+    assert_eq!(server.history(&quiet).len(), 1);
+    wait_for("the oldest events to go", || {
+        (events(&server, &check, 50, "&types=state").len() <= 5).then_some(())
+    });
+}
+
+#[test]
+fn a_start_with_a_smaller_number_prunes_what_is_there() {
+    let directory = TempDir::new();
+    let ids = init(&directory);
+    let mut server = with_flags(&directory, &ids, &[]);
+    let checks: Vec<Value> = (0..3)
+        .map(|number| server.check(&format!("job-{number}"), 3600, 300, &NONE))
+        .collect();
+    for check in &checks {
+        for _ in 0..12 {
+            server.ping(check, "");
+        }
+    }
+    assert_eq!(server.history(&checks[0]).len(), 12);
+    server.kill();
+    let server = with_flags(&directory, &ids, &["--keep-pings=4"]);
+    for check in &checks {
+        wait_for("the oldest pings to go", || {
+            (server.history(check).len() == 4).then_some(())
+        });
+    }
+}
+
+#[test]
+fn what_is_too_old_goes_but_not_what_is_still_to_be_delivered() {
+    let directory = TempDir::new();
+    let ids = init(&directory);
+    let mut server = with_flags(&directory, &ids, &[]);
+    let hook = Hook::start();
+    server.webhook("good", &hook.url, None);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping_with(&check, "/1", &[("idempotency-key", "old")], b"");
+    wait_for("the alert to be delivered", || {
+        let all = events(&server, &check, 50, "&types=alert");
+        (all[0]["payload"]["channels"][0]["state"] == "delivered").then_some(())
+    });
+    // Nobody listens there: what goes there stays pending.
+    server.webhook("bad", "http://127.0.0.1:9/", None);
+    server.ping(&check, "");
+    wait_for("the attempt that fails", || {
+        let all = events(&server, &check, 50, "&types=alert");
+        let channels = all[0]["payload"]["channels"].as_array().unwrap();
+        let tried = |c: &Value| c["attempts"] == 1;
+        (channels.len() == 2 && channels.iter().all(tried)).then_some(())
+    });
+    server.kill();
+    let age = 91 * 86_400_000_i64;
+    database(&server)
+        .execute_batch(&format!(
+            "UPDATE ping SET received_at = received_at - {age}, created_at = created_at - {age};
+             UPDATE event SET effective_at = effective_at - {age};
+             UPDATE alert SET triggered_at = triggered_at - {age};
+             UPDATE idempotency SET received_at = received_at - {age};
+             UPDATE delivery SET next_attempt_at = next_attempt_at + {age};"
+        ))
+        .unwrap();
+    let server = with_flags(&directory, &ids, &[]);
+    server.ping(&check, "");
+    wait_for("the old to go", || {
+        let db = database(&server);
+        let left = [
+            rows(&db, "ping"),
+            rows(&db, "alert"),
+            rows(&db, "delivery"),
+            rows(&db, "idempotency"),
+        ];
+        // The newest ping, and the alert that one channel has not heard of.
+        (left == [1, 1, 2, 0]).then_some(())
+    });
+    assert_eq!(server.history(&check).len(), 1);
+}
+
+#[test]
+fn a_deleted_check_leaves_nothing_behind_and_an_archived_project_goes_in_time() {
+    let directory = TempDir::new();
+    let ids = init(&directory);
+    let mut server = with_flags(&directory, &ids, &[]);
+    let hook = Hook::start();
+    server.webhook("ops", &hook.url, None);
+    let project = json!({"org_id": server.org_id, "name": "Old"});
+    let project = server.api("POST", "/projects", Some(&project)).json();
+    let more = json!({"project_id": project["id"]});
+    let check = server.check("job", 3600, 300, &more);
+    let other = server.check("other", 3600, 300, &NONE);
+    for number in 0..300 {
+        let key = number.to_string();
+        server.ping_with(&check, "/log", &[("idempotency-key", &key)], b"");
+    }
+    server.ping(&check, "/1");
+    wait_for("the alert to be delivered", || {
+        let all = events(&server, &check, 50, "&types=alert");
+        (all[0]["payload"]["channels"][0]["state"] == "delivered").then_some(())
+    });
+    server.ping(&other, "/1");
+    let path = format!("/projects/{}", project["id"].as_str().unwrap());
+    assert_eq!(server.api("DELETE", &path, None).status, 204);
+    server.kill();
+    database(&server)
+        .execute_batch("UPDATE project SET archived_at = 0 WHERE archived_at IS NOT NULL")
+        .unwrap();
+    let server = with_flags(&directory, &ids, &[]);
+    wait_for("the deleted check to go", || {
+        let db = database(&server);
+        let left = ["check_", "ping", "idempotency", "project"].map(|table| rows(&db, table));
+        (left == [1, 1, 0, 1]).then_some(())
+    });
+    assert_eq!(server.history(&other).len(), 1);
+    assert_eq!(events(&server, &other, 50, "").len(), 3);
 }

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 
+use super::store::Retention;
+
 /// Where the server listens unless told otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 
@@ -17,7 +19,7 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
     help_triggers("-h", "--help"),
     example = "Take pings on this machine only:\n    {command_name}",
     example = "Serve behind a proxy that has the certificate:\n    {command_name} --listen 127.0.0.1:8080 --public-url https://pakyas.example.com",
-    note = "Each option may be given in the environment: PAKYAS_SERVER_LISTEN,\n  PAKYAS_SERVER_DATA_DIR, PAKYAS_SERVER_PUBLIC_URL. A flag is stronger.",
+    note = "Each option may be given in the environment: PAKYAS_SERVER_LISTEN,\n  PAKYAS_SERVER_DATA_DIR, PAKYAS_SERVER_PUBLIC_URL, PAKYAS_SERVER_KEEP_DAYS,\n  PAKYAS_SERVER_KEEP_PINGS. A flag is stronger.",
     note = "The first start creates an organization, a project and an API key, and\n  prints how to log in with it."
 )]
 pub struct Args {
@@ -32,6 +34,14 @@ pub struct Args {
     /// where clients reach this server (default: http:// and the address listened on)
     #[argh(option, arg_name = "url")]
     public_url: Option<String>,
+
+    /// how long pings, events and alerts are kept, days (default 90)
+    #[argh(option, arg_name = "days")]
+    keep_days: Option<String>,
+
+    /// how many pings of a check are kept (default 10000)
+    #[argh(option, arg_name = "number")]
+    keep_pings: Option<String>,
 
     /// print the version and end
     #[argh(switch)]
@@ -103,6 +113,8 @@ pub struct Serve {
     /// Where clients reach the server, without a slash at its end; where not said, it comes
     /// from the address listened on.
     pub public_url: Option<String>,
+    /// How much of the history is kept.
+    pub retention: Retention,
 }
 
 /// Settled values for `init`.
@@ -198,8 +210,41 @@ fn settle(args: Args) -> Result<Mode, String> {
                 .or_else(|| setting("PAKYAS_SERVER_PUBLIC_URL"))
                 .map(|url| public_url(&url))
                 .transpose()?,
+            retention: retention(args.keep_days, args.keep_pings)?,
         })),
     }
+}
+
+/// How much of the history is kept.
+fn retention(days: Option<String>, pings: Option<String>) -> Result<Retention, String> {
+    let usual = Retention::default();
+    let number = |flag: &str, typed: Option<String>, variable: &str, most, otherwise| {
+        let Some(text) = typed.or_else(|| setting(variable)) else {
+            return Ok(otherwise);
+        };
+        match text.parse() {
+            Ok(number) if (1..=most).contains(&number) => Ok(number),
+            _ => Err(format!(
+                "{flag} (or {variable}) must be a whole number from 1 to {most}, not '{text}'"
+            )),
+        }
+    };
+    Ok(Retention {
+        days: number(
+            "--keep-days",
+            days,
+            "PAKYAS_SERVER_KEEP_DAYS",
+            36_500,
+            usual.days,
+        )?,
+        pings: number(
+            "--keep-pings",
+            pings,
+            "PAKYAS_SERVER_KEEP_PINGS",
+            10_000_000,
+            usual.pings,
+        )?,
+    })
 }
 
 /// An environment variable; an empty one is as good as none.
@@ -282,6 +327,10 @@ mod tests {
             listen: SocketAddr::from(([127, 0, 0, 1], 9)),
             data_dir: PathBuf::from("/d"),
             public_url: Some("https://p.example".to_owned()),
+            retention: Retention {
+                days: 7,
+                pings: 10_000,
+            },
         });
         for line in [
             &[
@@ -291,11 +340,14 @@ mod tests {
                 "/d",
                 "--public-url",
                 "https://p.example/",
+                "--keep-days",
+                "7",
             ][..],
             &[
                 "--listen=127.0.0.1:9",
                 "--data-dir=/d",
                 "--public-url=https://p.example",
+                "--keep-days=7",
             ],
         ] {
             assert_eq!(mode(line).as_ref(), Ok(&expected));
@@ -335,6 +387,11 @@ mod tests {
                 ],
                 "'ab'",
             ),
+            (
+                &["--data-dir", "/d", "--keep-days", "0"],
+                "--keep-days (or PAKYAS_SERVER_KEEP_DAYS) must be",
+            ),
+            (&["--data-dir", "/d", "--keep-pings=many"], "'many'"),
             (&["--lissen", "x"], "--lissen"),
         ] {
             let Err(Exit::Usage(text)) = mode(line) else {

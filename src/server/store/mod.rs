@@ -13,6 +13,7 @@ mod live;
 pub mod outbox;
 pub mod pings;
 pub mod projects;
+mod prune;
 mod schema;
 mod writer;
 
@@ -29,6 +30,7 @@ use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
 use super::bell::Bell;
+pub use prune::Retention;
 pub use writer::Desk;
 use writer::Writer;
 
@@ -204,6 +206,11 @@ impl Store {
             )?;
             Ok(())
         })
+    }
+
+    /// Begins to prune the history; until then all of it is kept.
+    pub fn keep(&self, retention: Retention) {
+        self.writer.keep(retention);
     }
 
     /// Ends the writer after it has written what it was handed; later writes are refused.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use super::super::bell::Bell;
 use super::super::clock;
 use super::super::engine::{self, Effect, Event, Millis, Reason, Rules};
 use super::live::{Live, LiveCheck, Published};
+use super::prune::{Pruner, Retention};
 use super::{PublicIds, StoreError, checks, events, outbox};
 use crate::wire::Status;
 
@@ -44,6 +45,8 @@ type Job = Box<dyn FnOnce(&mut Desk<'_>) -> (bool, Answer) + Send>;
 /// What comes to the writing thread.
 enum Message {
     Write(Job),
+    /// Prune from now on.
+    Keep(Retention),
     /// Write what came before this, then end.
     Stop,
 }
@@ -79,6 +82,7 @@ impl Writer {
             public_url,
             alerted,
             well: Arc::clone(&well),
+            pruner: None,
         };
         thread.publish();
         let thread = std::thread::Builder::new()
@@ -116,6 +120,11 @@ impl Writer {
     /// Whether the last transaction got onto the disk.
     pub fn is_well(&self) -> bool {
         self.well.load(Ordering::Relaxed)
+    }
+
+    /// Has the thread prune the history from now on.
+    pub fn keep(&self, retention: Retention) {
+        let _ = self.queue.send(Message::Keep(retention));
     }
 
     /// Ends the thread once it has written what was handed to it before.
@@ -157,6 +166,9 @@ impl Desk<'_> {
         event: &Event,
         output: Option<&[u8]>,
     ) -> Result<Option<(Millis, Millis)>, StoreError> {
+        if matches!(event, Event::Signal(_)) {
+            self.live.count_ping(row);
+        }
         let check = self.live.get(row).ok_or(StoreError::Gone)?;
         let (state, effects) = engine::step(&check.rules, &check.state, event, self.now);
         let (before, after) = (check.state.expected, state.expected);
@@ -232,6 +244,7 @@ struct Thread {
     public_url: String,
     alerted: Bell,
     well: Arc<AtomicBool>,
+    pruner: Option<Pruner>,
 }
 
 impl Thread {
@@ -249,6 +262,10 @@ impl Thread {
             for message in first.into_iter().chain(self.messages.try_iter()) {
                 match message {
                     Message::Write(job) => jobs.push(job),
+                    Message::Keep(retention) => {
+                        self.live.crowd = Some(Pruner::crowd(retention));
+                        self.pruner = Some(Pruner::new(retention));
+                    }
                     Message::Stop => stop = true,
                 }
                 if stop || jobs.len() == BATCH {
@@ -270,16 +287,41 @@ impl Thread {
                 Ok(()) => Duration::ZERO,
                 Err(_) => AFTER_FAILURE,
             };
+            if pause.is_zero() {
+                self.prune();
+            }
         }
+    }
+
+    /// Deletes a little of what is too old or too much, if it is time to.
+    fn prune(&mut self) {
+        let Some(mut pruner) = self.pruner.take() else {
+            return;
+        };
+        pruner.look_at(self.live.take_crowded());
+        if pruner.pause().is_zero() {
+            let begun = Instant::now();
+            let mut found = false;
+            let result = self.transaction(|desk| {
+                found = pruner.step(desk.connection, desk.now)?;
+                Ok(())
+            });
+            pruner.done(begun, result.map(|()| found).map_err(drop));
+        }
+        self.pruner = Some(pruner);
     }
 
     /// How long nothing is due.
     fn sleep(&mut self) -> Duration {
+        let longest = match &self.pruner {
+            Some(pruner) => pruner.pause().min(LONGEST_SLEEP),
+            None => LONGEST_SLEEP,
+        };
         let Some(at) = self.live.deadlines.next() else {
-            return LONGEST_SLEEP;
+            return longest;
         };
         let left = (at + SLACK - clock::now()).max(0);
-        Duration::from_millis(left.unsigned_abs()).min(LONGEST_SLEEP)
+        Duration::from_millis(left.unsigned_abs()).min(longest)
     }
 
     /// Runs `jobs` in one transaction, then answers them.

@@ -45,3 +45,6 @@ CREATE TABLE pruned_pings (
     total     INTEGER NOT NULL,
     PRIMARY KEY (check_row, hour)
 ) STRICT, WITHOUT ROWID;
+
+-- What still belongs to a project that was archived.
+CREATE INDEX check_project ON check_ (project_id);
