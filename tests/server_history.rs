@@ -4,9 +4,13 @@
 mod support;
 
 use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use support::home::Home;
 use support::hook::Hook;
 use support::server::{Answer, Server, init};
 use support::{TempDir, wait_for};
@@ -391,7 +395,7 @@ fn inspect_has_every_field_and_the_figures_of_the_day() {
     assert!(time(&now["status_since"]) > time(&check["created_at"]));
     assert_eq!(now["is_critical"], true);
     let reason = now["critical_reason"].as_str().unwrap();
-    assert!(reason.starts_with("5 runs in a row failed"), "{reason}");
+    assert!(reason.starts_with("The last 5 runs failed"), "{reason}");
     assert_eq!(
         now["schedule"],
         json!({"kind": "simple", "period_seconds": 3600, "cron_expression": null,
@@ -657,4 +661,203 @@ fn a_deleted_check_leaves_nothing_behind_and_an_archived_project_goes_in_time() 
     });
     assert_eq!(server.history(&other).len(), 1);
     assert_eq!(events(&server, &other, 50, "").len(), 3);
+}
+
+/// A home that is logged in to the server and uses its project.
+fn logged_in(server: &Server) -> Home {
+    let home = Home::at(&server.url)
+        .with("PAKYAS_API_KEY", &server.key)
+        .with("PAKYAS_PROJECT", "production");
+    home.pakyas("whoami").exits(0);
+    home
+}
+
+#[test]
+fn inspect_and_doctor_tell_a_person_what_is_wrong_and_scripts_by_the_exit_code() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping_with(
+        &check,
+        "/3",
+        &[("x-pakyas-duration", "1500")],
+        b"no space left\n",
+    );
+    let card = home.pakyas("check inspect job").exits(0);
+    for part in [
+        "Status             down since ",
+        "Critical           The last run failed; it has been down for ",
+        "Last signal        fail ",
+        "took 1.5 s, from 127.0.0.1",
+        "nobody would hear of it",
+        "Failures in a row  1 (alert after 1)",
+        "Success in 24 h    0.0 %",
+    ] {
+        assert!(card.stdout.contains(part), "no {part:?} in {card:#?}");
+    }
+    let json = home
+        .pakyas("check inspect job --format json")
+        .exits(0)
+        .json();
+    assert_eq!(json, get(&server, &check, "inspect").json());
+
+    let report = home
+        .pakyas("check doctor job")
+        .exits(0)
+        .shows("job: 2 errors (1 ping looked at)\n")
+        .shows("error: Nobody would hear of it (no_channel)\n")
+        .shows("  $ pakyas channel create ");
+    assert!(!report.stdout.contains('\u{1b}'), "{report:#?}");
+    for (line, code) in [
+        ("check doctor job --fail-on error", 1),
+        ("check doctor job --deep --fail-on=info --format json", 1),
+        ("check doctor job --fail-on never", 0),
+        ("check doctor nobody", 3),
+    ] {
+        home.pakyas(line).exits(code);
+    }
+    server.webhook("ops", "http://127.0.0.1:9/", None);
+    server.ping(&check, "");
+    home.pakyas("check doctor job --fail-on info")
+        .exits(0)
+        .shows("nothing is wrong");
+}
+
+#[test]
+fn tail_tells_what_happened_oldest_first_of_one_check_or_of_all() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    let job = server.check("job", 3600, 300, &NONE);
+    server.ping(&job, "/start");
+    server.ping(&job, "/7");
+    let other = server.check("other-job", 3600, 300, &NONE);
+    server.ping(&other, "");
+    let words = |line: &str| -> Vec<String> {
+        let shown = home.pakyas(line).exits(0).stdout;
+        let after_the_time = |line: &str| line.split_once(" UTC  ").unwrap().1.to_owned();
+        shown.lines().map(after_the_time).collect()
+    };
+    let job_only = words("check tail job --types signal,state");
+    assert_eq!(job_only.len(), 3);
+    for (line, beginning) in job_only.iter().zip([
+        "run_started     A run started",
+        "run_finished    A run failed with exit code 7 after ",
+        "status_changed  It went from new to down: a run failed",
+    ]) {
+        assert!(line.starts_with(beginning), "{line}");
+    }
+    let all = words("check tail --since 1h --types state");
+    assert_eq!(
+        all,
+        [
+            "job        status_changed  It went from new to down: a run failed",
+            "other-job  status_changed  It went from new to up: it reported",
+        ]
+    );
+    let json = home.pakyas("check tail job --format json").exits(0).json();
+    let mut expected = events(&server, &job, 50, "");
+    expected.reverse();
+    assert_eq!(json, json!(expected));
+    let named = home.pakyas("check tail --format ndjson").exits(0).stdout;
+    let first: Value = serde_json::from_str(named.lines().next().unwrap()).unwrap();
+    assert_eq!(first["check_slug"], "job");
+    assert_eq!(first["event_type"], "run_started");
+    home.pakyas("check tail job --since 2030-01-01")
+        .exits(0)
+        .says("Nothing has happened");
+}
+
+/// A command that goes on, and the lines that it has written to stdout so far.
+struct Running {
+    child: std::process::Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Running {
+    fn start(home: &Home, line: &str) -> Self {
+        let mut command = home.command();
+        command.args(line.split_whitespace());
+        let mut child = command.spawn().unwrap();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (stdout, kept) = (child.stdout.take().unwrap(), Arc::clone(&lines));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines() {
+                kept.lock().unwrap().push(line.unwrap());
+            }
+        });
+        Self { child, lines }
+    }
+
+    fn wait_for(&self, part: &str) {
+        wait_for(part, || {
+            let lines = self.lines.lock().unwrap();
+            lines.iter().any(|line| line.contains(part)).then_some(())
+        });
+    }
+
+    /// Ends it as Ctrl-C does; gives what it said, all of its lines, and the signal.
+    fn interrupt(mut self) -> (String, Vec<String>, Option<i32>) {
+        support::signal(self.child.id(), "INT");
+        let status = wait_for("its end", || self.child.try_wait().unwrap());
+        let mut said = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        let lines = self.lines.lock().unwrap().clone();
+        (said, lines, status.signal())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn following_tells_each_event_once_through_a_restart_until_ctrl_c() {
+    let mut server = Server::start();
+    let home = logged_in(&server);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "/1");
+    let tail = Running::start(&home, "check tail job -f --types signal");
+    tail.wait_for("exit code 1");
+    server.ping(&check, "/2");
+    tail.wait_for("exit code 2");
+    // One that is told late is not missed.
+    server.ping_with(&check, "/3", &[("x-pakyas-age", "7200000")], b"");
+    tail.wait_for("exit code 3, told 2h later");
+    server.restart();
+    server.ping(&check, "/4");
+    tail.wait_for("exit code 4");
+    let (_, lines, signal) = tail.interrupt();
+    // A shell says 130 to that.
+    assert_eq!(signal, Some(2));
+    assert_eq!(lines.len(), 4, "{lines:#?}");
+}
+
+#[test]
+fn following_a_project_tells_of_checks_that_are_still_to_come() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "");
+    let tail = Running::start(&home, "check tail -f --format ndjson");
+    tail.wait_for("\"job\"");
+    let new = server.check("new-job", 3600, 300, &NONE);
+    server.ping(&new, "/9");
+    tail.wait_for("new-job failed with exit code 9");
+    let (said, lines, _) = tail.interrupt();
+    assert_eq!(said, "");
+    let mut ids: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            let event: Value = serde_json::from_str(line).unwrap();
+            format!("{}{}", event["id"], event["check_id"])
+        })
+        .collect();
+    let count = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((count, ids.len()), (5, 5), "{lines:#?}");
 }

@@ -343,6 +343,7 @@ pub struct ProjectDelete {
 }
 
 mod check;
+mod history;
 mod signals;
 mod spool;
 
@@ -350,6 +351,7 @@ pub use check::{
     Check, CheckCommand, CheckCreate, CheckDelete, CheckList, CheckLogs, CheckPause, CheckResume,
     CheckShow, CheckSync, CheckUpdate,
 };
+pub use history::{CheckDoctor, CheckInspect, CheckTail};
 pub use signals::{
     Channel, ChannelCommand, ChannelCreate, ChannelDelete, ChannelList, ChannelTest, Monitor, Ping,
 };

@@ -6,4 +6,5 @@ mod support;
 mod commands;
 mod faults;
 mod files;
+mod history;
 mod pings;

@@ -3,6 +3,8 @@
 mod channel;
 mod check;
 mod create;
+mod doctor;
+mod inspect;
 mod login;
 mod logout;
 mod logs;
@@ -11,6 +13,7 @@ mod org;
 mod ping;
 mod project;
 mod spool;
+mod tail;
 mod update;
 mod whoami;
 

@@ -34,16 +34,26 @@ fn trouble(case: &Case<'_>) -> Option<Finding> {
         ),
         _ => return None,
     };
+    let (misses, failures) = (
+        case.check.consecutive_missed_pings,
+        case.check.consecutive_failures,
+    );
+    let why = match (misses, failures) {
+        (0, 0) if case.check.running => "a run has started and not ended".to_owned(),
+        (0, 0) => "it has not reported".to_owned(),
+        (0, _) => format!("{} in a row", count(failures, "failure")),
+        (_, 0) => format!("{} missing", count(misses, "expected run")),
+        _ => format!(
+            "{} in a row, and {} missing since",
+            count(failures, "failure"),
+            count(misses, "expected run")
+        ),
+    };
     Some(finding(
         code,
         Severity::Error,
         title,
-        format!(
-            "It has been {what} for {}: {} missing, {} in a row.",
-            span(since),
-            count(case.check.consecutive_missed_pings, "expected run"),
-            count(case.check.consecutive_failures, "failure"),
-        ),
+        format!("It has been {what} for {}: {why}.", span(since)),
         json!({
             "status": case.check.status,
             "for_seconds": since / 1000,

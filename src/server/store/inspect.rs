@@ -73,8 +73,11 @@ fn critical(check: &Check, since: Millis, now: Millis) -> Option<String> {
     let lasting = super::super::alerts::message::span(now - since);
     match check.status {
         Status::Down if check.consecutive_failures > 0 => Some(format!(
-            "{} in a row failed; it has been down for {lasting}",
-            count(check.consecutive_failures, "run")
+            "{} failed; it has been down for {lasting}",
+            match check.consecutive_failures {
+                1 => "The last run".to_owned(),
+                many => format!("The last {many} runs"),
+            }
         )),
         Status::Down if check.running => Some(format!(
             "A run started and never finished; it has been down for {lasting}"
@@ -91,11 +94,6 @@ fn critical(check: &Check, since: Millis, now: Millis) -> Option<String> {
         )),
         Status::New | Status::Up | Status::Late | Status::Paused => None,
     }
-}
-
-fn count(number: u32, what: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{s}")
 }
 
 fn last_signal(connection: &Connection, row: i64) -> Result<Option<LastSignal>, StoreError> {
