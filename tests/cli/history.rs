@@ -263,3 +263,16 @@ fn logs_beyond_a_page_are_fetched_page_by_page() {
     let table = home.pakyas("check logs job --limit 1").exits(0).stdout;
     assert!(table.contains("  abcdef01  "), "{table}");
 }
+
+#[test]
+fn each_ping_says_what_time_it_is_where_it_comes_from() {
+    let world = World::new();
+    world.add("job", PRODUCTION);
+    world.home().pakyas("ping job").exits(0);
+    let sent = world.pings().remove(0);
+    let date = jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(sent.header("date").unwrap())
+        .unwrap();
+    let off = jiff::Timestamp::now().duration_since(date).as_secs();
+    assert!((0..60).contains(&off), "{off}");
+}
