@@ -370,6 +370,7 @@ pub struct ProjectDelete {
 mod api_key;
 mod auth;
 mod check;
+mod history;
 mod maintenance;
 mod shell;
 mod signals;
@@ -386,6 +387,7 @@ pub use check::{
 };
 pub(super) use help::typed;
 pub use help::{help, usage_line};
+pub use history::{CheckDoctor, CheckInspect, CheckTail};
 pub use maintenance::{
     Maintenance, MaintenanceCommand, MaintenanceCreate, MaintenanceDelete, MaintenanceList,
 };

@@ -63,6 +63,13 @@ pub struct Args {
     /// requests a minute to the management API for each organization (default 1000)
     #[argh(option, arg_name = "n")]
     api_limit: Option<String>,
+    /// how long pings, events and alerts are kept, days (default 90)
+    #[argh(option, arg_name = "days")]
+    keep_days: Option<String>,
+
+    /// how many pings of a check are kept (default 10000)
+    #[argh(option, arg_name = "number")]
+    keep_pings: Option<String>,
 
     /// print the version and end
     #[argh(switch)]

@@ -155,6 +155,7 @@ fn serve(options: &Serve) -> Result<(), String> {
         .map(Arc::new)
         .map_err(|e| e.to_string())?;
     first_start(&store, &public_url)?;
+    store.keep(options.retention);
     let notifier = Arc::new(Notifier::default());
     let dispatcher = Dispatcher::start(Arc::clone(&store), Arc::clone(&notifier), alerted)
         .map_err(|e| e.to_string())?;

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod check;
+pub mod history;
 pub mod maintenance;
 pub mod ping;
 pub mod webhook;
@@ -42,6 +43,8 @@ pub mod header {
     pub const MAX_RSS_KB: &str = "x-pakyas-max-rss-kb";
     /// In an answer: how much of a body is kept, bytes.
     pub const BODY_LIMIT: &str = "ping-body-limit";
+    /// The sender's wall clock, to the second (RFC 9110 section 6.6.1).
+    pub const DATE: &str = "date";
     /// The organization that a request means, an id.
     pub const ORG: &str = "x-pakyas-org";
     /// HMAC-SHA256 of a webhook's body, as `sha256=<hex>`.

@@ -9,5 +9,6 @@ mod create;
 mod every;
 mod faults;
 mod files;
+mod history;
 mod login;
 mod pings;

@@ -2,6 +2,8 @@
 
 use argh::{ArgsInfo, FromArgs};
 
+use super::history::{CheckDoctor, CheckInspect, CheckTail};
+
 /// Create, change and look at checks.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
@@ -30,6 +32,9 @@ pub enum CheckCommand {
     Resume(CheckResume),
     Delete(CheckDelete),
     Sync(CheckSync),
+    Inspect(CheckInspect),
+    Doctor(CheckDoctor),
+    Tail(CheckTail),
 }
 
 /// Create a check in the selected project.
@@ -251,7 +256,7 @@ pub struct CheckLogs {
     /// its slug, id or public id
     #[argh(positional, arg_name = "SLUG")]
     pub slug: String,
-    /// how many pings, 1 to 1000 (default 20)
+    /// how many pings, 1 to 10000 (default 20)
     #[argh(option)]
     pub limit: Option<String>,
     /// print what that run wrote: an id from the OUTPUT column, or last

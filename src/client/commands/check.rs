@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use serde_json::json;
 
-use super::{Context, create, logs, update, usage};
+use super::{Context, create, doctor, inspect, logs, tail, update, usage};
 use crate::client::args::{CheckCommand, CheckList};
 use crate::client::error::{Error, Kind};
 use crate::client::lookup;
@@ -26,6 +26,9 @@ pub fn run(context: &Context, command: CheckCommand) -> Result<i32, Error> {
         CheckCommand::Resume(typed) => update::pause(context, &typed.check, false),
         CheckCommand::Delete(typed) => update::delete(context, &typed),
         CheckCommand::Sync(_) => sync(context),
+        CheckCommand::Inspect(typed) => inspect::run(context, &typed),
+        CheckCommand::Doctor(typed) => return doctor::run(context, &typed),
+        CheckCommand::Tail(typed) => tail::run(context, &typed),
     }?;
     Ok(0)
 }
@@ -40,7 +43,7 @@ fn schedule(check: &Check) -> String {
 }
 
 /// The checks of the project that is meant.
-fn checks(context: &Context) -> Result<Vec<Check>, Error> {
+pub(super) fn checks(context: &Context) -> Result<Vec<Check>, Error> {
     let selection = context.settings.project()?;
     if selection == Selection::None {
         // Whoever is not logged in learns of that first.

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::{Context, number};
 use crate::client::api::Api;
@@ -16,7 +17,9 @@ use crate::wire::{Check, PingList, PingRecord};
 /// How many pings are shown where nothing is said.
 const USUAL: u64 = 20;
 /// How many at most.
-const MOST: u64 = 1_000;
+const MOST: u64 = 10_000;
+/// How many a page of the API has at most (API.md).
+const PAGE: u64 = 1_000;
 /// How much of an id the table shows, characters.
 const SHORT: usize = 8;
 /// How much later than it happened the server must have learned of a ping for the table to say
@@ -33,8 +36,37 @@ pub fn run(context: &Context, typed: &CheckLogs) -> Result<(), Error> {
     match &typed.output {
         Some(wanted) => output(&api, &check, wanted),
         None => {
-            let list: PingList = api.get(&format!("/checks/{}/pings?limit={limit}", check.id))?;
+            let list = pings(&api, &check, limit, |_| false)?;
             history(context, &check, &list)
+        }
+    }
+}
+
+/// The newest `limit` pings of a check, page by page, or fewer where `enough` says that one of
+/// a page is all that was wanted.
+fn pings(
+    api: &Api<'_>,
+    check: &Check,
+    limit: u64,
+    enough: impl Fn(&PingRecord) -> bool,
+) -> Result<PingList, Error> {
+    let mut all = PingList {
+        pings: Vec::new(),
+        total: 0,
+    };
+    loop {
+        let left = limit.saturating_sub(all.pings.len() as u64).min(PAGE);
+        let before = all
+            .pings
+            .last()
+            .map_or_else(String::new, |last| format!("&before={}", last.id));
+        let page: PingList =
+            api.get(&format!("/checks/{}/pings?limit={left}{before}", check.id))?;
+        let done = (page.pings.len() as u64) < left || page.pings.iter().any(&enough);
+        all.total = page.total;
+        all.pings.extend(page.pings);
+        if done || all.pings.len() as u64 >= limit {
+            return Ok(all);
         }
     }
 }
@@ -73,11 +105,20 @@ fn table(context: &Context, pings: &[PingRecord]) -> String {
             format!("{}{}", relative(ping.created_at, now), lateness(ping)),
             or_dash(ping.duration_ms.map(milliseconds)),
             or_dash(ping.exit_code.map(|code| code.to_string())),
-            or_dash(ping.run_id.clone()),
+            or_dash(ping.run_id.as_deref().map(short)),
             output,
         ]);
     }
     table.text(context.screen)
+}
+
+/// A run id as far as it tells runs apart: those of `pakyas monitor` are UUIDs.
+fn short(run_id: &str) -> String {
+    let shown = match Uuid::try_parse(run_id) {
+        Ok(_) => SHORT,
+        Err(_) => usize::MAX,
+    };
+    run_id.chars().take(shown).collect()
 }
 
 /// How much later than it happened the server learned of it, where that is worth a word.
@@ -91,13 +132,13 @@ fn lateness(ping: &PingRecord) -> String {
 
 /// Prints what the run whose ping is `wanted` (an id, its beginning, or `last`) wrote.
 fn output(api: &Api<'_>, check: &Check, wanted: &str) -> Result<(), Error> {
-    let list: PingList = api.get(&format!("/checks/{}/pings?limit={MOST}", check.id))?;
     let wanted = wanted.to_ascii_lowercase();
-    let with_output: Vec<_> = list.pings.iter().filter(|ping| ping.has_body).collect();
-    let is_wanted = |ping: &&&PingRecord| {
-        wanted == "last" || (wanted.len() >= 4 && ping.id.to_string().starts_with(&wanted))
+    let is_wanted = |ping: &PingRecord| {
+        ping.has_body
+            && (wanted == "last" || (wanted.len() >= 4 && ping.id.to_string().starts_with(&wanted)))
     };
-    let Some(ping) = with_output.iter().find(is_wanted) else {
+    let list = pings(api, check, MOST, is_wanted)?;
+    let Some(ping) = list.pings.iter().find(|ping| is_wanted(ping)) else {
         return Err(Error::new(
             Kind::NotFound,
             format!(

@@ -7,6 +7,8 @@ mod browser;
 mod channel;
 mod check;
 mod create;
+mod doctor;
+mod inspect;
 mod login;
 mod logout;
 mod logs;
@@ -19,6 +21,7 @@ mod plan;
 mod project;
 mod shell;
 mod spool;
+mod tail;
 mod update;
 mod whoami;
 

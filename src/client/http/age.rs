@@ -1,17 +1,21 @@
-//! A header that says how old something is, true as of the moment in which it is sent.
+//! A header that says how old something is, and one that says what time it is here, both true
+//! as of the moment in which they are sent.
 //!
 //! Finding a host and connecting to it may take seconds on a bad link, and a ping that is so
 //! much older on arrival than it says would be told as of the wrong time. ureq takes headers
-//! before it connects, so the number is set right in the bytes that go out.
+//! before it connects, so both are set right in the bytes that go out.
 
 use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 use crate::sys;
+use crate::wire::header;
 
 /// How many digits are set aside in the head: seven days have nine.
 const WIDTH: usize = 10;
@@ -68,20 +72,43 @@ pub(super) fn value(age: Age) -> String {
     format!("{:0WIDTH$}", age.millis.min(age.most))
 }
 
-/// Sets the age right in a head that is about to be sent; what is not there stays as it is.
-fn set_right(head: &mut [u8], told: Told, now: Duration) {
-    let name = told.age.name.as_bytes();
+/// The `Date` of a request that is sent at `now`; always of the same length (RFC 9110).
+/// None where the clock is at a time that no calendar has.
+pub(super) fn date(now: Timestamp) -> Option<String> {
+    DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&now)
+        .ok()
+}
+
+/// Sets the age and the date right in a head that is about to be sent; what is not there stays as it is.
+fn set_right(head: &mut [u8], told: Told, now: Duration, date_now: Option<&str>) {
     let end = head.windows(4).position(|four| four == b"\r\n\r\n");
     let head = &mut head[..end.unwrap_or(0)];
-    let found = head
-        .windows(name.len() + 2)
-        .position(|line| line.ends_with(b": ") && line[..name.len()].eq_ignore_ascii_case(name));
-    let digits = found.map(|at| at + name.len() + 2);
-    let digits = digits.and_then(|from| head.get_mut(from..from + WIDTH));
-    if let Some(digits) = digits.filter(|digits| digits.iter().all(u8::is_ascii_digit)) {
+    if let Some(digits) = value_of(head, told.age.name, WIDTH)
+        && digits.iter().all(u8::is_ascii_digit)
+    {
         let value = format!("{:0WIDTH$}", told.as_of(now));
         digits.copy_from_slice(value.as_bytes());
     }
+    if let Some(now) = date_now
+        && let Some(date) = value_of(head, header::DATE, now.len())
+        && date.ends_with(b" GMT")
+    {
+        date.copy_from_slice(now.as_bytes());
+    }
+}
+
+/// The first `length` bytes of the value of a header, where it is there.
+fn value_of<'a>(head: &'a mut [u8], name: &str, length: usize) -> Option<&'a mut [u8]> {
+    let name = name.as_bytes();
+    // From the end of the line before, so that no other name that ends like it is meant.
+    let found = head.windows(name.len() + 4).position(|line| {
+        line.starts_with(b"\r\n")
+            && line.ends_with(b": ")
+            && line[2..2 + name.len()].eq_ignore_ascii_case(name)
+    })?;
+    let from = found + name.len() + 4;
+    head.get_mut(from..from + length)
 }
 
 /// The last link of the chain: what passes here is not encrypted yet.
@@ -112,7 +139,8 @@ impl<T: Transport> Transport for Aged<T> {
         if let Some(told) = UNDER_WAY.get() {
             let output = self.0.buffers().output();
             if let Some(sent) = output.get_mut(..amount) {
-                set_right(sent, told, sys::since_boot());
+                let date = date(Timestamp::now());
+                set_right(sent, told, sys::since_boot(), date.as_deref());
             }
         }
         self.0.transmit_output(amount, timeout)
@@ -153,6 +181,7 @@ mod tests {
             &mut bytes,
             Told { age, at },
             at + Duration::from_secs(seconds),
+            Some("Sun, 06 Nov 1994 08:49:37 GMT"),
         );
         String::from_utf8(bytes).unwrap()
     }
@@ -166,8 +195,21 @@ mod tests {
     }
 
     #[test]
+    fn the_date_is_that_of_the_moment_in_which_it_is_sent() {
+        let head = |date: &str| format!("POST / HTTP/1.1\r\nX-Update: 1\r\nDate: {date}\r\n\r\n");
+        let built = date(Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(built, "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(
+            after(0, &head(&built)),
+            head("Sun, 06 Nov 1994 08:49:37 GMT")
+        );
+    }
+
+    #[test]
     fn nothing_else_is_touched() {
         for other in [
+            "POST / HTTP/1.1\r\nx-date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n",
+            "POST / HTTP/1.1\r\ndate: today\r\n\r\n",
             "POST / HTTP/1.1\r\nHost: a\r\n\r\nx-age: 0000001500",
             "POST / HTTP/1.1\r\nx-age: 12\r\n\r\n",
             "POST / HTTP/1.1\r\nx-age: twelve----\r\n\r\n",

@@ -19,6 +19,7 @@ use super::address::origin;
 use super::error::{Error, Kind};
 use super::files;
 use super::render::milliseconds;
+use crate::wire::header;
 
 /// How long finding a host's address may take.
 const RESOLVE: Duration = Duration::from_secs(5);
@@ -37,7 +38,8 @@ pub struct Request<'a> {
     pub url: &'a str,
     /// Names and values; a value that no header may hold is a usage error.
     pub headers: &'a [(&'static str, String)],
-    /// One more header, which is still right when connecting took its time.
+    /// One more header, which is still right when connecting took its time; with it goes the
+    /// `Date`, by which the server tells that a clock is wrong.
     pub age: Option<Age>,
     /// The body, where there is one.
     pub body: Option<&'a [u8]>,
@@ -126,6 +128,9 @@ impl Http {
         let _growing = request.age.map(age::Growing::new);
         if let Some(age) = request.age {
             builder = builder.header(age.name, age::value(age));
+            if let Some(date) = age::date(jiff::Timestamp::now()) {
+                builder = builder.header(header::DATE, date);
+            }
         }
         let proxy = self.proxies.choose(request.url, https);
         if proxy.as_ref().is_some_and(proxy::is_socks) {

@@ -2,8 +2,10 @@
 
 use super::super::engine::{Millis, Reason};
 use crate::schedule::format_duration;
-use crate::wire::Status;
+use serde_json::Value;
+
 use crate::wire::webhook::{DELIVERY_MAX, Delivery};
+use crate::wire::{Kind, Status};
 
 /// The alert's `type` on the wire.
 pub fn kind(reason: &Reason) -> &'static str {
@@ -95,12 +97,104 @@ pub fn fit(mut delivery: Delivery) -> String {
     }
 }
 
-fn utc(at: Millis) -> String {
+/// One sentence for people about a ping, `late` milliseconds after it happened.
+pub fn signal(
+    kind: Kind,
+    exit_code: Option<u8>,
+    duration: Option<u64>,
+    late: Option<Millis>,
+) -> String {
+    let mut text = match (kind, exit_code) {
+        (Kind::Start, _) => "A run started".to_owned(),
+        (Kind::Success, _) => "A run succeeded".to_owned(),
+        (Kind::Fail, Some(code)) => format!("A run failed with exit code {code}"),
+        (Kind::Fail, None) => "A run failed".to_owned(),
+        (Kind::Log, _) => "A run said something".to_owned(),
+    };
+    if let Some(millis) = duration {
+        text += &format!(" after {}", milliseconds(millis));
+    }
+    if let Some(late) = late {
+        text += &format!(", told {} later", span(late));
+    }
+    text
+}
+
+/// One sentence for people about a change of status.
+pub fn change(
+    from: Option<Status>,
+    to: Option<Status>,
+    source: &str,
+    expected: Option<Millis>,
+) -> String {
+    let (Some(from), Some(to)) = (from, to) else {
+        return "The status changed".to_owned();
+    };
+    let why = match (from, to, source, expected) {
+        (_, Status::Late, _, Some(expected)) => {
+            format!("it was expected at {}", utc(expected))
+        }
+        (_, Status::Down, "schedule", Some(expected)) => {
+            format!("it was expected at {} and its grace is over", utc(expected))
+        }
+        (_, Status::Down, "schedule", None) => "a run started and never finished".to_owned(),
+        (_, Status::Down, "ping", _) => "a run failed".to_owned(),
+        (_, Status::Overrunning, ..) => "a run takes longer than it may".to_owned(),
+        (_, Status::Paused, ..) => "somebody paused it".to_owned(),
+        (Status::Paused, ..) => "somebody resumed it".to_owned(),
+        (_, Status::Up, "ping", _) => "it reported".to_owned(),
+        (_, _, "user", _) => "somebody changed the check".to_owned(),
+        _ => return format!("It went from {} to {}", from.as_str(), to.as_str()),
+    };
+    format!("It went from {} to {}: {why}", from.as_str(), to.as_str())
+}
+
+/// One sentence for people about an alert that said `said`, and how far it got on its way to
+/// `channels` (objects with `name` and `state`).
+pub fn told(said: Option<&str>, channels: &[Value]) -> String {
+    let said = said.unwrap_or("An alert was due");
+    let named = |state: &str| {
+        let names: Vec<_> = channels
+            .iter()
+            .filter(|channel| channel["state"] == state)
+            .filter_map(|channel| channel["name"].as_str())
+            .collect();
+        names.join(", ")
+    };
+    let mut parts = Vec::new();
+    for (state, words) in [
+        ("delivered", "told"),
+        ("pending", "on its way to"),
+        ("failed", "could not be told to"),
+    ] {
+        let names = named(state);
+        if !names.is_empty() {
+            parts.push(format!("{words} {names}"));
+        }
+    }
+    if parts.is_empty() {
+        parts.push("no channel was there to hear of it".to_owned());
+    }
+    format!("{said} ({})", parts.join("; "))
+}
+
+/// A measured duration: `812 ms`, `12.3 s`, `1h 30m`.
+pub fn milliseconds(millis: u64) -> String {
+    match millis {
+        0..1_000 => format!("{millis} ms"),
+        1_000..60_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
+        _ => format_duration(millis / 1_000),
+    }
+}
+
+/// The time to the second.
+pub fn utc(at: Millis) -> String {
     let second = jiff::Timestamp::from_second(at.div_euclid(1000)).unwrap_or_default();
     second.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-fn span(millis: Millis) -> String {
+/// A duration, in whole seconds.
+pub fn span(millis: Millis) -> String {
     format_duration(millis.max(0).unsigned_abs().div_ceil(1000))
 }
 

@@ -117,7 +117,8 @@ fn find(app: &App, caller: &Caller, which: &Which) -> Result<Vec<Check>, ApiErro
     })?)
 }
 
-fn find_one(app: &App, caller: &Caller, id: Uuid) -> Result<Check, ApiError> {
+/// The caller's check.
+pub(super) fn find_one(app: &App, caller: &Caller, id: Uuid) -> Result<Check, ApiError> {
     find(app, caller, &Which::Id(id))?
         .pop()
         .ok_or_else(|| ApiError::not_found("There is no check with this id"))

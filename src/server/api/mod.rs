@@ -5,6 +5,7 @@ pub(super) mod auth;
 mod channels;
 mod checks;
 mod error;
+mod history;
 mod maintenance;
 mod me;
 mod pings;
@@ -141,6 +142,9 @@ impl App {
             ("GET", ["checks", id, "pings", ping, "body"]) => {
                 pings::output(self, &caller(Read)?, id, ping)
             }
+            ("GET", ["checks", id, "events"]) => history::events(self, &caller(Read)?, id, request),
+            ("GET", ["checks", id, "inspect"]) => history::inspect(self, &caller(Read)?, id),
+            ("GET", ["checks", id, "doctor"]) => history::doctor(self, &caller(Read)?, id, request),
             ("GET", ["channels"]) => channels::list(self, &caller(Read)?, request),
             ("POST", ["channels"]) => channels::create(self, &caller(Manage)?, request),
             ("DELETE", ["channels", id]) => channels::delete(self, &caller(Manage)?, id),
@@ -167,6 +171,7 @@ impl App {
                     ["me" | "organizations"] | ["checks", _, "pings", ..] => {
                         ApiError::method("GET, HEAD")
                     }
+                    ["checks", _, "events" | "inspect" | "doctor"] => ApiError::method("GET, HEAD"),
                     ["projects" | "checks" | "channels" | "maintenance" | "api-keys"] => {
                         ApiError::method("GET, HEAD, POST")
                     }

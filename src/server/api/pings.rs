@@ -6,6 +6,7 @@ use ureq_proto::http::{Method, StatusCode};
 
 use super::{Answer, ApiError, App, id};
 use crate::server::clock;
+use crate::server::engine::Millis;
 use crate::server::http::{Handling, Request, Response};
 use crate::server::store::accounts::Caller;
 use crate::server::store::pings::{self, Incoming};
@@ -18,6 +19,10 @@ const KEY_MAX: usize = 200;
 
 /// How much of a `User-Agent` is kept, characters.
 const USER_AGENT_MAX: usize = 200;
+
+/// From where on the difference of a sender's clock is kept, milliseconds: the header has
+/// seconds, and a request takes its time.
+const CLOCK_OFF: Millis = 5_000;
 
 /// How many pings a page of the history has: what is not said, and at most.
 const PAGE: u32 = 50;
@@ -136,21 +141,34 @@ fn incoming(request: &Request, signal: Signal) -> Result<Incoming, ApiError> {
             "X-Pakyas-Age is over 7 days; that is too late to report",
         ));
     }
+    let received_at = clock::now();
     Ok(Incoming {
         signal,
-        received_at: clock::now(),
+        received_at,
         age,
         idempotency_key,
         run_id,
         duration: number(request, wire::header::DURATION)?,
         cpu_ms: number(request, wire::header::CPU_MS)?,
         max_rss_kb: number(request, wire::header::MAX_RSS_KB)?,
+        clock_off: clock_off(request, received_at),
         source_ip: request.peer.to_canonical().to_string(),
         user_agent: request
             .header("user-agent")
             .map(|agent| agent.chars().take(USER_AGENT_MAX).collect()),
         body: request.body.clone(),
     })
+}
+
+/// How far the sender's clock is ahead of ours, where that is far. What is no date is no
+/// reason to refuse a ping.
+fn clock_off(request: &Request, now: Millis) -> Option<Millis> {
+    let date = request.header(wire::header::DATE)?;
+    let sent = jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(date)
+        .ok()?;
+    let off = sent.as_millisecond() - now;
+    (off.abs() > CLOCK_OFF).then_some(off)
 }
 
 /// A header that is a whole number, not below zero, where it is given.
@@ -196,7 +214,8 @@ pub(super) fn output(app: &App, caller: &Caller, check: &str, ping: &str) -> Ans
     Ok(Response::text(StatusCode::OK, body).with("x-content-type-options", "nosniff"))
 }
 
-fn check_row(app: &App, caller: &Caller, check: &str) -> Result<i64, ApiError> {
+/// The row of the caller's check.
+pub(super) fn check_row(app: &App, caller: &Caller, check: &str) -> Result<i64, ApiError> {
     let check = id(check, "check")?;
     let row = app.store.read(|connection| -> Result<_, StoreError> {
         checks::row_of(connection, caller.org_id, check)

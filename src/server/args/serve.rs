@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::super::http::{Network, TlsFiles};
+use super::super::store::Retention;
 use super::Args;
 use super::values::{self, setting};
 
@@ -31,6 +32,8 @@ pub struct Serve {
     pub access_log: Option<PathBuf>,
     /// Management requests a minute for each organization.
     pub api_limit: u32,
+    /// How much of the history is kept.
+    pub retention: Retention,
 }
 
 /// Settles the flags that serving takes; says all that is wrong with them at once.
@@ -59,14 +62,14 @@ pub(super) fn settle(args: &Args) -> Result<Serve, String> {
         },
     );
     let api_limit = noted(api_limit, &mut wrong);
-    match (listen, data_dir, public_url, tls, proxies, api_limit) {
+    let retention = noted(retention(args), &mut wrong);
+    let network = (listen, public_url, tls, proxies);
+    match (network, data_dir, api_limit, retention) {
         (
-            Some(listen),
+            (Some(listen), Some(public_url), Some(tls), Some(proxies)),
             Some(data_dir),
-            Some(public_url),
-            Some(tls),
-            Some(proxies),
             Some(api_limit),
+            Some(retention),
         ) => Ok(Serve {
             listen,
             data_dir,
@@ -75,6 +78,7 @@ pub(super) fn settle(args: &Args) -> Result<Serve, String> {
             proxies,
             access_log,
             api_limit,
+            retention,
         }),
         _ => Err(wrong.join("\npakyas-server: ")),
     }
@@ -116,4 +120,36 @@ fn proxies(args: &Args) -> Result<Vec<Network>, String> {
         .filter(|text| !text.is_empty())
         .map(str::parse)
         .collect()
+}
+
+/// How much of the history is kept.
+fn retention(args: &Args) -> Result<Retention, String> {
+    let usual = Retention::default();
+    let number = |flag: &str, typed: Option<String>, variable: &str, most, otherwise| {
+        let Some(text) = typed.or_else(|| setting(variable)) else {
+            return Ok(otherwise);
+        };
+        match text.parse() {
+            Ok(number) if (1..=most).contains(&number) => Ok(number),
+            _ => Err(format!(
+                "{flag} (or {variable}) must be a whole number from 1 to {most}, not '{text}'"
+            )),
+        }
+    };
+    Ok(Retention {
+        days: number(
+            "--keep-days",
+            args.keep_days.clone(),
+            "PAKYAS_SERVER_KEEP_DAYS",
+            36_500,
+            usual.days,
+        )?,
+        pings: number(
+            "--keep-pings",
+            args.keep_pings.clone(),
+            "PAKYAS_SERVER_KEEP_PINGS",
+            10_000_000,
+            usual.pings,
+        )?,
+    })
 }

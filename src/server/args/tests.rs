@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::*;
+use crate::server::store::Retention;
 
 fn mode(line: &[&str]) -> Result<Mode, Exit> {
     parse(line.iter().map(OsString::from))
@@ -19,6 +20,10 @@ fn flags_are_read_with_a_space_and_with_an_equals_sign() {
         proxies: Vec::new(),
         access_log: None,
         api_limit: 1000,
+        retention: Retention {
+            days: 7,
+            pings: 10_000,
+        },
     });
     for line in [
         &[
@@ -28,11 +33,14 @@ fn flags_are_read_with_a_space_and_with_an_equals_sign() {
             "/d",
             "--public-url",
             "https://p.example/",
+            "--keep-days",
+            "7",
         ][..],
         &[
             "--listen=127.0.0.1:9",
             "--data-dir=/d",
             "--public-url=https://p.example",
+            "--keep-days=7",
         ],
     ] {
         assert_eq!(mode(line).as_ref(), Ok(&expected));
@@ -72,6 +80,11 @@ fn what_is_wrong_is_named() {
             ],
             "'ab'",
         ),
+        (
+            &["--data-dir", "/d", "--keep-days", "0"],
+            "--keep-days (or PAKYAS_SERVER_KEEP_DAYS) must be",
+        ),
+        (&["--data-dir", "/d", "--keep-pings=many"], "'many'"),
         (&["--lissen", "x"], "--lissen"),
     ] {
         let Err(Exit::Usage(text)) = mode(line) else {

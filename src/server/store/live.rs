@@ -36,6 +36,11 @@ pub(super) struct Live {
     batch: Changes,
     job: Changes,
     pub deadlines: Deadlines,
+    /// How many pings a check has taken since it was last [`Live::take_crowded`].
+    taken: HashMap<i64, u32>,
+    /// How many of them make a crowd; none where nobody counts.
+    pub crowd: Option<u32>,
+    crowded: Vec<i64>,
 }
 
 impl Live {
@@ -52,6 +57,24 @@ impl Live {
 
     pub fn remove(&mut self, row: i64) {
         self.job.insert(row, None);
+    }
+
+    /// A ping came; one too many counted, because its batch was lost, does no harm.
+    pub fn count_ping(&mut self, row: i64) {
+        let Some(crowd) = self.crowd else {
+            return;
+        };
+        let taken = self.taken.entry(row).or_default();
+        *taken += 1;
+        if *taken >= crowd {
+            *taken = 0;
+            self.crowded.push(row);
+        }
+    }
+
+    /// The checks that have taken many pings since this was last asked.
+    pub fn take_crowded(&mut self) -> Vec<i64> {
+        std::mem::take(&mut self.crowded)
     }
 
     /// The job is done: keep its changes with the batch, or forget them.
@@ -79,6 +102,7 @@ impl Live {
                 }
                 None => {
                     self.deadlines.set(row, None);
+                    self.taken.remove(&row);
                     let gone = self.committed.remove(&row);
                     published.gone.extend(gone.map(|check| check.public_id));
                 }

@@ -8,6 +8,8 @@ pub mod accounts;
 mod beside;
 pub mod channels;
 pub mod checks;
+pub mod events;
+pub mod inspect;
 pub mod keys;
 mod live;
 pub mod maintenance;
@@ -15,6 +17,7 @@ mod meters;
 pub mod outbox;
 pub mod pings;
 pub mod projects;
+mod prune;
 mod schedules;
 mod schema;
 pub mod sessions;
@@ -38,6 +41,7 @@ use uuid::Uuid;
 use super::bell::Bell;
 pub use beside::Beside;
 pub use meters::Meters;
+pub use prune::Retention;
 pub use writer::Desk;
 use writer::Writer;
 
@@ -291,6 +295,11 @@ impl Store {
             )?;
             Ok(())
         })
+    }
+
+    /// Begins to prune the history; until then all of it is kept.
+    pub fn keep(&self, retention: Retention) {
+        self.writer.keep(retention);
     }
 
     /// Ends the writer after it has written what it was handed; later writes are refused.

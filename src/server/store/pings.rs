@@ -30,6 +30,8 @@ pub struct Incoming {
     pub cpu_ms: Option<i64>,
     /// The job's peak memory, KiB.
     pub max_rss_kb: Option<i64>,
+    /// How far the sender's clock is ahead of ours, milliseconds, where that is worth keeping.
+    pub clock_off: Option<Millis>,
     /// Who sent it.
     pub source_ip: String,
     /// What sent it.
@@ -72,8 +74,8 @@ pub fn take(desk: &mut Desk<'_>, check_row: i64, ping: &Incoming) -> Result<(), 
     desk.connection
         .prepare_cached(
             "INSERT INTO ping (check_row, kind, exit_code, created_at, received_at, duration_ms,
-                 run_id, source_ip, user_agent, cpu_ms, max_rss_kb, body)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 run_id, source_ip, user_agent, cpu_ms, max_rss_kb, body, clock_off_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             check_row,
@@ -88,6 +90,7 @@ pub fn take(desk: &mut Desk<'_>, check_row: i64, ping: &Incoming) -> Result<(), 
             ping.cpu_ms,
             ping.max_rss_kb,
             body,
+            ping.clock_off,
         ])?;
     Ok(())
 }
@@ -196,10 +199,20 @@ const ROWS: i64 = (1 << 48) - 1;
 /// A ping's id is its row in the clothes of a UUID (version 8, RFC 9562 section 5.8): unique,
 /// and neither a column nor an index has to be kept for it. Rows that follow each other are far
 /// apart in it, so that its first digits, which people type, tell pings apart.
-fn id_of(row: i64) -> Uuid {
+pub(super) fn id_of(row: i64) -> Uuid {
+    dressed(row, 0)
+}
+
+/// The id of an event that is no ping, from its row in the same way.
+pub(super) fn id_of_event(row: i64) -> Uuid {
+    dressed(row, 1)
+}
+
+fn dressed(row: i64, table: u8) -> Uuid {
     let spread = row.wrapping_mul(SPREAD) & ROWS;
     let mut bytes = [0; 16];
     bytes[..6].copy_from_slice(&spread.to_be_bytes()[2..]);
+    bytes[15] = table;
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 

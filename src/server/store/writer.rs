@@ -15,7 +15,9 @@ use super::super::bell::Bell;
 use super::super::clock;
 use super::super::engine::{self, Effect, Event, Millis, Reason, Rules, Windows};
 use super::live::{Live, LiveCheck, Published};
-use super::{Meters, PublicIds, StoreError, checks, outbox, pings};
+use super::prune::{Pruner, Retention};
+use super::{Meters, PublicIds, StoreError, checks, events, outbox, pings};
+use crate::wire::Status;
 
 /// How many jobs may wait before those who bring more have to.
 const QUEUE: usize = 4096;
@@ -55,6 +57,8 @@ type Job = Box<dyn FnOnce(&mut Desk<'_>) -> (bool, Answer) + Send>;
 /// What comes to the writing thread.
 enum Message {
     Write(Job),
+    /// Prune from now on.
+    Keep(Retention),
     /// Write what came before this, then end.
     Stop,
 }
@@ -98,6 +102,7 @@ impl Writer {
             alerted,
             meters,
             well: Arc::clone(&well),
+            pruner: None,
         };
         thread.publish();
         let thread = std::thread::Builder::new()
@@ -163,6 +168,11 @@ impl Writer {
         self.well.load(Ordering::Relaxed)
     }
 
+    /// Has the thread prune the history from now on.
+    pub fn keep(&self, retention: Retention) {
+        let _ = self.queue.send(Message::Keep(retention));
+    }
+
     /// Ends the thread once it has written what was handed to it before.
     pub fn stop(&self) {
         let _ = self.queue.send(Message::Stop);
@@ -214,8 +224,19 @@ impl Desk<'_> {
         event: &Event,
         output: Option<&[u8]>,
     ) -> Result<Option<(Millis, Millis)>, StoreError> {
+        if matches!(event, Event::Signal(_)) {
+            self.live.count_ping(row);
+        }
         let check = self.live.get(row).ok_or(StoreError::Gone)?;
         let (state, effects) = engine::step(&check.rules, &check.state, event, self.now);
+        let (before, after) = (check.state.expected, state.expected);
+        let never_finished = effects.iter().any(|effect| {
+            let reason = match effect {
+                Effect::Alert { reason, .. } => reason,
+                _ => return false,
+            };
+            matches!(reason, Reason::NeverFinished { .. })
+        });
         let mut finished = None;
         for effect in &effects {
             match effect {
@@ -234,6 +255,18 @@ impl Desk<'_> {
                 Effect::Finished { at, after } => finished = Some((*at, *after)),
                 Effect::Changed { .. } => {}
             }
+            let expected = match effect {
+                Effect::Changed {
+                    to: Status::Up | Status::New,
+                    ..
+                } => after,
+                // It was not silence that brought it down.
+                Effect::Changed {
+                    to: Status::Down, ..
+                } if never_finished => None,
+                _ => before,
+            };
+            events::record(self.connection, row, event, effect, expected, self.now)?;
         }
         if state == check.state {
             return Ok(finished);
@@ -312,6 +345,7 @@ struct Thread {
     alerted: Bell,
     meters: Arc<Meters>,
     well: Arc<AtomicBool>,
+    pruner: Option<Pruner>,
 }
 
 impl Thread {
@@ -329,6 +363,10 @@ impl Thread {
             for message in first.into_iter().chain(self.messages.try_iter()) {
                 match message {
                     Message::Write(job) => jobs.push(job),
+                    Message::Keep(retention) => {
+                        self.live.crowd = Some(Pruner::crowd(retention));
+                        self.pruner = Some(Pruner::new(retention));
+                    }
                     Message::Stop => stop = true,
                 }
                 if stop || jobs.len() == BATCH {
@@ -350,16 +388,41 @@ impl Thread {
                 Ok(()) => Duration::ZERO,
                 Err(_) => AFTER_FAILURE,
             };
+            if pause.is_zero() {
+                self.prune();
+            }
         }
+    }
+
+    /// Deletes a little of what is too old or too much, if it is time to.
+    fn prune(&mut self) {
+        let Some(mut pruner) = self.pruner.take() else {
+            return;
+        };
+        pruner.look_at(self.live.take_crowded());
+        if pruner.pause().is_zero() {
+            let begun = Instant::now();
+            let mut found = false;
+            let result = self.transaction(|desk| {
+                found = pruner.step(desk.connection, desk.now)?;
+                Ok(())
+            });
+            pruner.done(begun, result.map(|()| found).map_err(drop));
+        }
+        self.pruner = Some(pruner);
     }
 
     /// How long nothing is due.
     fn sleep(&mut self) -> Duration {
+        let longest = match &self.pruner {
+            Some(pruner) => pruner.pause().min(LONGEST_SLEEP),
+            None => LONGEST_SLEEP,
+        };
         let Some(at) = self.live.deadlines.next() else {
-            return LONGEST_SLEEP;
+            return longest;
         };
         let left = (at + SLACK - clock::now()).max(0);
-        Duration::from_millis(left.unsigned_abs()).min(LONGEST_SLEEP)
+        Duration::from_millis(left.unsigned_abs()).min(longest)
     }
 
     /// Runs `jobs` in one transaction, then answers them.
