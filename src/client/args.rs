@@ -351,7 +351,8 @@ pub use check::{
     CheckShow, CheckSync, CheckUpdate,
 };
 pub use signals::{
-    Channel, ChannelCommand, ChannelCreate, ChannelDelete, ChannelList, ChannelTest, Monitor, Ping,
+    Channel, ChannelCommand, ChannelCreate, ChannelDelete, ChannelDeliveries, ChannelList,
+    ChannelTest, ChannelUpdate, Monitor, Ping,
 };
 pub use spool::{Spool, SpoolClear, SpoolCommand, SpoolFlush, SpoolList};
 

@@ -1,6 +1,8 @@
 //! The command line of pakyas-server as typed, and what flags, environment and defaults say
 //! together.
 
+pub mod mail;
+
 use std::env;
 use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -17,7 +19,7 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
     help_triggers("-h", "--help"),
     example = "Take pings on this machine only:\n    {command_name}",
     example = "Serve behind a proxy that has the certificate:\n    {command_name} --listen 127.0.0.1:8080 --public-url https://pakyas.example.com",
-    note = "Each option may be given in the environment: PAKYAS_SERVER_LISTEN,\n  PAKYAS_SERVER_DATA_DIR, PAKYAS_SERVER_PUBLIC_URL. A flag is stronger.",
+    note = "Each option may be given in the environment: PAKYAS_SERVER_LISTEN,\n  PAKYAS_SERVER_DATA_DIR, PAKYAS_SERVER_PUBLIC_URL and so on. A flag is stronger.",
     note = "The first start creates an organization, a project and an API key, and\n  prints how to log in with it."
 )]
 pub struct Args {
@@ -32,6 +34,34 @@ pub struct Args {
     /// where clients reach this server (default: http:// and the address listened on)
     #[argh(option, arg_name = "url")]
     public_url: Option<String>,
+
+    /// the mail server that alerts go through
+    #[argh(option, arg_name = "host")]
+    smtp_host: Option<String>,
+
+    /// its port (default 587 with starttls, 465 with tls, 25 with none)
+    #[argh(option, arg_name = "port")]
+    smtp_port: Option<String>,
+
+    /// starttls (default), tls or none
+    #[argh(option, arg_name = "how")]
+    smtp_security: Option<String>,
+
+    /// the user to log in to it as
+    #[argh(option, arg_name = "name")]
+    smtp_user: Option<String>,
+
+    /// a file that holds that user's password
+    #[argh(option, arg_name = "file")]
+    smtp_password_file: Option<String>,
+
+    /// the address that alerts come from
+    #[argh(option, arg_name = "address")]
+    smtp_from: Option<String>,
+
+    /// PEM certificates to trust for it instead of the built-in ones
+    #[argh(option, arg_name = "file")]
+    smtp_ca_file: Option<String>,
 
     /// print the version and end
     #[argh(switch)]
@@ -103,6 +133,8 @@ pub struct Serve {
     /// Where clients reach the server, without a slash at its end; where not said, it comes
     /// from the address listened on.
     pub public_url: Option<String>,
+    /// The mail server for alerts; none where there is none.
+    pub smtp: Option<mail::Smtp>,
 }
 
 /// Settled values for `init`.
@@ -198,6 +230,15 @@ fn settle(args: Args) -> Result<Mode, String> {
                 .or_else(|| setting("PAKYAS_SERVER_PUBLIC_URL"))
                 .map(|url| public_url(&url))
                 .transpose()?,
+            smtp: mail::settle(mail::Typed {
+                host: args.smtp_host,
+                port: args.smtp_port,
+                security: args.smtp_security,
+                user: args.smtp_user,
+                password_file: args.smtp_password_file,
+                from: args.smtp_from,
+                ca_file: args.smtp_ca_file,
+            })?,
         })),
     }
 }
@@ -282,6 +323,7 @@ mod tests {
             listen: SocketAddr::from(([127, 0, 0, 1], 9)),
             data_dir: PathBuf::from("/d"),
             public_url: Some("https://p.example".to_owned()),
+            smtp: None,
         });
         for line in [
             &[

@@ -7,7 +7,11 @@ pub mod home;
 pub mod hook;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "server")]
+pub mod smtp;
 pub mod stub;
+#[cfg(feature = "server")]
+pub mod tls;
 pub mod world;
 
 use std::path::{Path, PathBuf};

@@ -28,6 +28,14 @@ pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 pub struct Identity {
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
+    pem: String,
+}
+
+impl Identity {
+    /// Both as PEM, for a server that is not of this process.
+    pub fn pem(&self) -> String {
+        self.pem.clone()
+    }
 }
 
 impl Authority {
@@ -55,6 +63,7 @@ impl Authority {
         Identity {
             certificate: certificate.der().clone(),
             key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            pem: certificate.pem() + &key.serialize_pem(),
         }
     }
 }

@@ -110,6 +110,11 @@ impl App {
             }
             ("GET", ["channels"]) => channels::list(self, &caller(Read)?, request),
             ("POST", ["channels"]) => channels::create(self, &caller(Manage)?, request),
+            ("GET", ["channels", id]) => channels::get(self, &caller(Read)?, id),
+            ("PUT", ["channels", id]) => channels::update(self, &caller(Manage)?, id, request),
+            ("GET", ["channels", id, "deliveries"]) => {
+                channels::deliveries(self, &caller(Read)?, id, request)
+            }
             ("DELETE", ["channels", id]) => channels::delete(self, &caller(Manage)?, id),
             ("POST", ["channels", id, "test"]) => channels::test(self, &caller(Manage)?, id),
             // Who has no key is not told which routes there are.
@@ -120,9 +125,11 @@ impl App {
                         ApiError::method("GET, HEAD")
                     }
                     ["projects" | "checks" | "channels"] => ApiError::method("GET, HEAD, POST"),
-                    ["projects" | "checks", _] => ApiError::method("GET, HEAD, PUT, DELETE"),
+                    ["projects" | "checks" | "channels", _] => {
+                        ApiError::method("GET, HEAD, PUT, DELETE")
+                    }
                     ["checks", _, "pause" | "resume"] => ApiError::method("PATCH"),
-                    ["channels", _] => ApiError::method("DELETE"),
+                    ["channels", _, "deliveries"] => ApiError::method("GET, HEAD"),
                     ["channels", _, "test"] => ApiError::method("POST"),
                     _ => ApiError::not_found("There is no such route; see API.md"),
                 })

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod channels;
 pub mod checks;
+pub mod deliveries;
 mod live;
 pub mod outbox;
 pub mod pings;

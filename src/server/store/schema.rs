@@ -5,7 +5,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// The steps, oldest first. A step that has shipped is never edited: a change is a new one.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0005-alerts.sql"),
+];
 
 /// Brings the database behind `connection` to the newest schema; each step in a transaction
 /// of its own.
