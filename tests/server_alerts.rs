@@ -473,3 +473,50 @@ fn what_waits_for_a_target_goes_to_the_new_one_at_once() {
     assert_eq!(server.api("PUT", &path, Some(&body)).status, 200);
     assert_eq!(good.wait(1)[0].event(), "check.failed");
 }
+
+#[test]
+fn a_database_of_before_keeps_its_channels_and_what_waits_for_them() {
+    let hook = Hook::start();
+    let directory = support::TempDir::new();
+    // What the first version wrote, with an alert that was not delivered yet.
+    let db = rusqlite::Connection::open(directory.path().join("pakyas.db")).unwrap();
+    db.execute_batch(include_str!("../src/server/store/migrations/0001.sql"))
+        .unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    db.execute_batch(&format!(
+        "INSERT INTO organization VALUES (x'01010101010101010101010101010101', 'Old', 'UTC', 0);
+         INSERT INTO project VALUES (x'02020202020202020202020202020202', x'01010101010101010101010101010101', 'P', 'p', NULL, 0, 0, NULL);
+         INSERT INTO check_ (row, id, public_id, org_id, project_id, name, slug, tags,
+             period_seconds, grace_seconds, miss_threshold, fail_threshold, created_at,
+             updated_at, status, status_since, failures, runs, ended_runs)
+         VALUES (1, randomblob(16), randomblob(16), x'01010101010101010101010101010101', x'02020202020202020202020202020202', 'C', 'c', '[]',
+             3600, 60, 1, 1, 0, 0, 'new', 0, 0, '[]', '[]');
+         INSERT INTO channel VALUES
+             (1, randomblob(16), x'01010101010101010101010101010101', NULL, 'webhook', 'ops', '{}', NULL, 0);
+         INSERT INTO alert VALUES (1, randomblob(16), 1, 'check.failed', 0, '{{\"kept\": true}}');
+         INSERT INTO delivery VALUES (1, 1, 1, 1, 'pending', 0, 0, NULL, NULL);",
+        hook.url
+    ))
+    .unwrap();
+    drop(db);
+    let _server = Server::bare(&directory);
+    assert_eq!(hook.wait(1)[0].json(), json!({"kept": true}));
+}
+
+#[test]
+fn a_key_of_another_organization_can_do_nothing_with_a_channel() {
+    let (mine, other) = (Server::start(), Server::start());
+    let channel = mine.webhook("ops", "http://127.0.0.1:1/", None);
+    let path = format!("/channels/{}", channel["id"].as_str().unwrap());
+    for (method, path, body) in [
+        ("GET", path.clone(), None),
+        ("PUT", path.clone(), Some(json!({"enabled": false}))),
+        ("GET", format!("{path}/deliveries"), None),
+    ] {
+        other.api(method, &path, body.as_ref()).refusal(404);
+    }
+    for limit in ["0", "1001", "x"] {
+        mine.api("GET", &format!("{path}/deliveries?limit={limit}"), None)
+            .refusal(400);
+    }
+}

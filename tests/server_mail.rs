@@ -244,34 +244,49 @@ fn a_storm_becomes_few_mails_and_its_end_too_and_none_is_lost() {
         server.check(&format!("job-{number:04}"), 3600, 300, &more)
     };
     let checks: Vec<Value> = (0..CHECKS).map(check).collect();
-    let delivered = || {
+    let all_told = || {
+        wait_for("all to be told", || {
+            let shown = server.api("GET", "/channels", None).json()[0].clone();
+            (shown["pending"] == 0).then_some(())
+        });
         let list = server.deliveries(&channel);
-        list.iter().filter(|d| d["state"] == "delivered").count()
+        assert_eq!(list.len(), CHECKS);
+        assert!(list.iter().all(|delivery| delivery["state"] == "delivered"));
     };
     for check in &checks {
         server.ping(check, "/fail");
     }
-    wait_for("all to be delivered", || {
-        (delivered() == CHECKS).then_some(())
-    });
+    all_told();
     let mails = smtp.mails();
     assert!(mails.len() < 20, "{} mails", mails.len());
     let digest = mails.last().unwrap();
     let subject = header(digest, "Subject").unwrap();
     assert!(subject.contains(" failed"), "{subject}");
-    let told: usize = mails
-        .iter()
-        .map(|mail| {
-            let subject = header(mail, "Subject").unwrap();
-            let words: Vec<_> = subject.split(' ').collect();
-            // "[Pakyas] 990 checks: 990 failed", or one of them alone.
-            words.get(1).and_then(|word| word.parse().ok()).unwrap_or(1)
-        })
-        .sum();
-    assert_eq!(told, CHECKS);
+    assert_eq!(told(&mails), CHECKS);
     let largest = mails.iter().max_by_key(|mail| mail.len()).unwrap();
     assert!(unfolded(largest).contains(" more; pakyas check list shows all"));
     assert!(largest.len() < 100_000, "{}", largest.len());
+
+    let before = mails.len();
+    for check in &checks {
+        server.ping(check, "");
+    }
+    all_told();
+    let mails = smtp.mails().split_off(before);
+    assert!(mails.len() < 20, "{} mails", mails.len());
+    assert_eq!(told(&mails), CHECKS);
+    let subject = header(mails.last().unwrap(), "Subject").unwrap();
+    assert!(subject.contains(" up again"), "{subject}");
+}
+
+/// How many checks these mails tell of: `[Pakyas] 990 checks: 990 failed`, or one of them alone.
+fn told(mails: &[String]) -> usize {
+    let of = |mail: &String| {
+        let subject = header(mail, "Subject").unwrap();
+        let number = subject.split(' ').nth(1).and_then(|word| word.parse().ok());
+        number.unwrap_or(1)
+    };
+    mails.iter().map(of).sum()
 }
 
 #[test]
