@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use support::home::Home;
 use support::hook::{Delivered, Hook};
 use support::server::Server;
+use support::stub::{Reply, Stub};
 
 const NONE: Value = Value::Null;
 const PAKYAS: &str = env!("CARGO_BIN_EXE_pakyas");
@@ -483,4 +484,51 @@ fn a_maintenance_window_is_planned_seen_and_called_off() {
     home.run(["maintenance", "delete", id]).exits(2).says("-y");
     home.run(["maintenance", "delete", id, "-y"]).exits(0);
     home.run(["maintenance", "delete", id, "-y"]).exits(3);
+}
+
+#[test]
+fn a_channel_of_one_check_is_made_changed_and_looked_at_on_the_command_line() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    let hook = Hook::start();
+    home.pakyas("check create job --period 1h").exits(0);
+    home.run([
+        "channel", "create", "--kind", "slack", "--name", "chat", "--target", &hook.url, "--check",
+        "job",
+    ])
+    .exits(0);
+    home.pakyas("channel list")
+        .exits(0)
+        .shows("check job")
+        .shows("unused");
+    home.pakyas("channel deliveries chat")
+        .exits(0)
+        .says("was not to hear of anything yet");
+    home.pakyas("ping job --fail").exits(0);
+    hook.wait(1);
+    support::wait_for("the delivery", || {
+        let told = home.pakyas("channel deliveries CHAT").exits(0);
+        told.stdout.contains("delivered").then_some(())
+    });
+    home.pakyas("channel list").exits(0).shows("delivered");
+    home.pakyas("channel update chat").exits(2).says("--help");
+    home.pakyas("channel update chat --enable --disable")
+        .exits(2);
+    home.pakyas("channel update chat --disable").exits(0);
+    home.pakyas("channel list").exits(0).shows("disabled");
+    home.pakyas("channel deliveries chat --limit 0").exits(2);
+}
+
+#[test]
+fn a_channel_test_without_words_in_the_answer_ends_well() {
+    let server = Server::start();
+    let home = logged_in(&server);
+    let silent = Stub::new(|_| Reply::text(204, ""));
+    server.webhook("quiet", &silent.url(), None);
+    let told = home.pakyas("channel test quiet").exits(0);
+    assert!(told.stdout.trim_end().ends_with(" ms"), "{told:?}");
+    server.webhook("nowhere", "http://127.0.0.1:1/", None);
+    home.pakyas("channel test nowhere")
+        .exits(1)
+        .shows("127.0.0.1");
 }

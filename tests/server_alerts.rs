@@ -6,6 +6,7 @@ mod support;
 use serde_json::{Value, json};
 use support::hook::{Delivered, Hook, Manner};
 use support::server::Server;
+use support::stub::{Reply, Stub};
 use support::wait_for;
 
 const NONE: Value = Value::Null;
@@ -257,4 +258,265 @@ fn a_success_that_was_reported_late_takes_the_alarm_back_and_says_so() {
     assert_eq!(alert["alert"]["type"], "reported_late");
     let message = alert["alert"]["message"].as_str().unwrap();
     assert!(message.contains("reported late"), "{message}");
+}
+
+#[test]
+fn a_target_that_takes_nothing_is_left_alone_and_gets_everything_once_it_is_back() {
+    const CHECKS: usize = 40;
+    let mut server = Server::start();
+    let hook = Hook::start();
+    hook.behave(Manner::Status(503));
+    let channel = server.webhook("ops", &hook.url, None);
+    let checks: Vec<Value> = (0..CHECKS)
+        .map(|number| server.check(&format!("job-{number}"), 3600, 300, &NONE))
+        .collect();
+    for check in &checks {
+        server.ping(check, "/fail");
+    }
+    let shown = |server: &Server| server.api("GET", "/channels", None).json()[0].clone();
+    let tried = |server: &Server| -> u64 {
+        let list = server.deliveries(&channel);
+        list.iter().map(|d| d["attempts"].as_u64().unwrap()).sum()
+    };
+    wait_for("three attempts", || (tried(&server) >= 3).then_some(()));
+    server.ping(&checks[0], "");
+    // Three in a row, and one more that was under way.
+    assert!(hook.received().len() <= 4, "{}", hook.received().len());
+    let list = server.deliveries(&channel);
+    assert_eq!(list.len(), CHECKS + 1);
+    assert!(list.iter().all(|delivery| delivery["state"] == "pending"));
+    assert!(shown(&server)["failing_since"].is_string());
+    assert_eq!(shown(&server)["pending"], CHECKS + 1);
+    // A restart forgets nothing of it.
+    server.restart();
+    assert!(hook.received().len() <= 4, "{}", hook.received().len());
+
+    // One probe that fails is all that happens.
+    let before = tried(&server);
+    server.let_time_come(|_| {});
+    wait_for("the probe", || (tried(&server) > before).then_some(()));
+    assert_eq!(tried(&server), before + 1);
+    hook.behave(Manner::Status(200));
+    server.let_time_come(|_| {});
+    wait_for("everything", || {
+        let list = server.deliveries(&channel);
+        let delivered = list.iter().filter(|d| d["state"] == "delivered").count();
+        (delivered == CHECKS + 1).then_some(())
+    });
+    assert_eq!(shown(&server)["failing_since"], json!(null));
+    assert!(shown(&server)["last_delivery_at"].is_string());
+    // In order: the recovery is the last that was told of its check.
+    let told = hook.received();
+    let of_first = |told: &&support::stub::Received| told.json()["check"]["slug"] == "job-0";
+    assert_eq!(told.iter().rfind(of_first).unwrap().event(), "check.up");
+}
+
+#[test]
+fn hundreds_of_alerts_for_a_target_that_hangs_hold_up_no_other() {
+    let server = Server::start();
+    let (hanging, fine) = (Hook::start(), Hook::start());
+    hanging.behave(Manner::Hang);
+    server.webhook("hanging", &hanging.url, None);
+    let checks: Vec<Value> = (0..300)
+        .map(|number| server.check(&format!("job-{number}"), 3600, 300, &NONE))
+        .collect();
+    for check in &checks {
+        server.ping(check, "/fail");
+    }
+    hanging.wait(1);
+    server.webhook("fine", &fine.url, None);
+    server.ping(&checks[299], "");
+    assert_eq!(fine.wait(1)[0].event(), "check.up");
+}
+
+#[test]
+fn a_pause_that_the_target_asks_for_is_kept() {
+    let server = Server::start();
+    let stub = Stub::new(|_| Reply::text(429, "slow down").with("Retry-After", "600"));
+    let channel = server.webhook("ops", &stub.url(), None);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "/fail");
+    let delivery = wait_for("the attempt", || {
+        let newest = server.deliveries(&channel).remove(0);
+        (newest["attempts"] == 1).then_some(newest)
+    });
+    let time =
+        |name: &str| -> jiff::Timestamp { delivery[name].as_str().unwrap().parse().unwrap() };
+    let pause = time("next_attempt_at").duration_since(time("last_attempt_at"));
+    assert_eq!(pause.as_secs(), 600);
+    assert_eq!(delivery["last_answer"], "HTTP 429: slow down");
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let server = Server::start();
+    let elsewhere = Hook::start();
+    let stub = Stub::new({
+        let url = elsewhere.url.clone();
+        move |_| Reply::text(307, "").with("Location", &url)
+    });
+    let channel = server.webhook("ops", &stub.url(), None);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "/fail");
+    wait_for("the attempt", || {
+        let newest = server.deliveries(&channel).remove(0);
+        (newest["last_answer"] == "HTTP 307").then_some(())
+    });
+    assert!(elsewhere.received().is_empty());
+}
+
+#[test]
+fn slack_gets_blocks_and_a_text_with_nothing_in_it_that_slack_would_act_upon() {
+    let server = Server::start();
+    let hook = Hook::start();
+    let url = format!("{}/T0/s3cret", hook.url);
+    let channel = server.channel("slack", "chat", &url, &NONE);
+    assert!(!channel.to_string().contains("s3cret"), "{channel}");
+    let check = server.check("job", 3600, 300, &json!({"name": "<!channel> & co"}));
+    server.ping_with(&check, "/3", &[], b"``` <no> space\n");
+    let body = hook.wait(1)[0].json();
+    assert_eq!(
+        body["text"],
+        "&lt;!channel&gt; &amp; co failed with exit code 3"
+    );
+    let blocks = body["blocks"].as_array().unwrap();
+    assert_eq!(blocks[0]["type"], "header");
+    let output = blocks.last().unwrap()["text"]["text"].as_str().unwrap();
+    assert_eq!(output, "```\n''' &lt;no&gt; space\n```");
+}
+
+#[test]
+fn a_storm_is_a_digest_in_slack_and_each_alert_at_a_webhook() {
+    const CHECKS: usize = 200;
+    let server = Server::start();
+    let (chat, machine) = (Hook::start(), Hook::start());
+    let channel = server.channel("slack", "chat", &chat.url, &NONE);
+    server.webhook("machine", &machine.url, None);
+    let checks: Vec<Value> = (0..CHECKS)
+        .map(|number| server.check(&format!("job-{number}"), 3600, 300, &NONE))
+        .collect();
+    for check in &checks {
+        server.ping(check, "/fail");
+    }
+    machine.wait(CHECKS);
+    wait_for("all to be told", || {
+        let list = server.deliveries(&channel);
+        list.iter()
+            .all(|delivery| delivery["state"] == "delivered")
+            .then_some(())
+    });
+    let told = chat.received();
+    assert!(told.len() < 15, "{} messages", told.len());
+    assert_eq!(server.deliveries(&channel).len(), CHECKS);
+    let digest = told.last().unwrap().json();
+    let text = digest["text"].as_str().unwrap();
+    assert!(text.contains("checks: "), "{text}");
+}
+
+#[test]
+fn a_channel_of_one_check_hears_of_no_other() {
+    let server = Server::start();
+    let hook = Hook::start();
+    let mine = server.check("mine", 3600, 300, &NONE);
+    let other = server.check("other", 3600, 300, &NONE);
+    server.channel(
+        "webhook",
+        "one",
+        &hook.url,
+        &json!({"check_id": mine["id"]}),
+    );
+    server.ping(&other, "/fail");
+    server.ping(&mine, "/fail");
+    assert_eq!(hook.wait(1)[0].json()["check"]["slug"], "mine");
+    let body = json!({
+        "org_id": server.org_id, "kind": "webhook", "name": "both", "target": hook.url,
+        "check_id": mine["id"], "project_id": server.project_id,
+    });
+    let answer = server.api("POST", "/channels", Some(&body));
+    assert_eq!(answer.json()["field"], "check_id");
+}
+
+#[test]
+fn a_channel_is_changed_switched_off_and_on_again() {
+    let server = Server::start();
+    let (old, new) = (Hook::start(), Hook::start());
+    let channel = server.webhook("ops", &old.url, Some("s3cret"));
+    let path = format!("/channels/{}", channel["id"].as_str().unwrap());
+    let change = |body: Value| server.api("PUT", &path, Some(&body)).json();
+    let changed = change(json!({"name": "pager", "target": new.url, "secret": ""}));
+    assert_eq!(changed["name"], "pager");
+    assert_eq!(changed["has_secret"], false);
+    assert_eq!(change(json!({"target": "nowhere"}))["field"], "target");
+    assert_eq!(change(json!({"enabled": false}))["enabled"], false);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "/fail");
+    assert_eq!(change(json!({"enabled": true}))["enabled"], true);
+    server.ping(&check, "");
+    assert_eq!(new.wait(1)[0].event(), "check.up");
+    assert!(old.received().is_empty());
+    assert_eq!(server.deliveries(&channel).len(), 1);
+}
+
+#[test]
+fn what_waits_for_a_target_goes_to_the_new_one_at_once() {
+    let server = Server::start();
+    let (broken, good) = (Hook::start(), Hook::start());
+    broken.behave(Manner::Status(500));
+    let channel = server.webhook("ops", &broken.url, None);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "/fail");
+    wait_for("the attempt", || {
+        (server.deliveries(&channel)[0]["attempts"] == 1).then_some(())
+    });
+    let path = format!("/channels/{}", channel["id"].as_str().unwrap());
+    let body = json!({"target": good.url});
+    assert_eq!(server.api("PUT", &path, Some(&body)).status, 200);
+    assert_eq!(good.wait(1)[0].event(), "check.failed");
+}
+
+#[test]
+fn a_database_of_before_keeps_its_channels_and_what_waits_for_them() {
+    let hook = Hook::start();
+    let directory = support::TempDir::new();
+    // What the first version wrote, with an alert that was not delivered yet.
+    let db = rusqlite::Connection::open(directory.path().join("pakyas.db")).unwrap();
+    db.execute_batch(include_str!("../src/server/store/migrations/0001.sql"))
+        .unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    db.execute_batch(&format!(
+        "INSERT INTO organization VALUES (x'01010101010101010101010101010101', 'Old', 'UTC', 0);
+         INSERT INTO project VALUES (x'02020202020202020202020202020202', x'01010101010101010101010101010101', 'P', 'p', NULL, 0, 0, NULL);
+         INSERT INTO check_ (row, id, public_id, org_id, project_id, name, slug, tags,
+             period_seconds, grace_seconds, miss_threshold, fail_threshold, created_at,
+             updated_at, status, status_since, failures, runs, ended_runs)
+         VALUES (1, randomblob(16), randomblob(16), x'01010101010101010101010101010101', x'02020202020202020202020202020202', 'C', 'c', '[]',
+             3600, 60, 1, 1, 0, 0, 'new', 0, 0, '[]', '[]');
+         INSERT INTO channel VALUES
+             (1, randomblob(16), x'01010101010101010101010101010101', NULL, 'webhook', 'ops', '{}', NULL, 0);
+         INSERT INTO alert VALUES (1, randomblob(16), 1, 'check.failed', 0, '{{\"kept\": true}}');
+         INSERT INTO delivery VALUES (1, 1, 1, 1, 'pending', 0, 0, NULL, NULL);",
+        hook.url
+    ))
+    .unwrap();
+    drop(db);
+    let _server = Server::bare(&directory);
+    assert_eq!(hook.wait(1)[0].json(), json!({"kept": true}));
+}
+
+#[test]
+fn a_key_of_another_organization_can_do_nothing_with_a_channel() {
+    let (mine, other) = (Server::start(), Server::start());
+    let channel = mine.webhook("ops", "http://127.0.0.1:1/", None);
+    let path = format!("/channels/{}", channel["id"].as_str().unwrap());
+    for (method, path, body) in [
+        ("GET", path.clone(), None),
+        ("PUT", path.clone(), Some(json!({"enabled": false}))),
+        ("GET", format!("{path}/deliveries"), None),
+    ] {
+        other.api(method, &path, body.as_ref()).refusal(404);
+    }
+    for limit in ["0", "1001", "x"] {
+        mine.api("GET", &format!("{path}/deliveries?limit={limit}"), None)
+            .refusal(400);
+    }
 }

@@ -3,9 +3,6 @@
 #![cfg(feature = "server")]
 
 mod support;
-#[path = "support/tls.rs"]
-#[allow(dead_code, reason = "the front is not for these tests")]
-mod tls;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,6 +13,7 @@ use std::time::{Duration, Instant};
 use pakyas::server::http::{
     BodyRule, Counts, Handler, Handling, Limits, Listener, Request, Response, Setup, Tls, TlsFiles,
 };
+use support::tls::{Authority, VALID};
 use ureq::http::{Method, StatusCode};
 
 /// Answers with the method, the path and the body that it got.
@@ -404,7 +402,7 @@ fn what_proxies_may_read_otherwise_is_refused_and_nothing_after_it_is_handled() 
 #[test]
 fn a_handshake_that_does_not_come_is_not_awaited_for_ever() {
     let directory = support::TempDir::new();
-    let identity = tls::Authority::new("A").issue(&["localhost"], tls::VALID);
+    let identity = Authority::new("A").issue(&["localhost"], VALID);
     let files = TlsFiles {
         certificate: directory.path().join("cert"),
         key: directory.path().join("key"),

@@ -3,9 +3,6 @@
 #![cfg(feature = "server")]
 
 mod support;
-#[path = "support/tls.rs"]
-#[allow(dead_code, reason = "the front is not for these tests")]
-mod tls;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -21,7 +18,7 @@ use std::time::Duration;
 use serde_json::Value;
 use support::TempDir;
 use support::server::{Answer, Server, command, init};
-use tls::{Authority, Identity, VALID};
+use support::tls::{Authority, Identity, VALID};
 
 const NONE: Value = Value::Null;
 

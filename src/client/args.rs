@@ -394,7 +394,8 @@ pub use maintenance::{
 pub(super) use prepare::flag_called;
 pub use shell::{Completion, Man};
 pub use signals::{
-    Channel, ChannelCommand, ChannelCreate, ChannelDelete, ChannelList, ChannelTest, Monitor, Ping,
+    Channel, ChannelCommand, ChannelCreate, ChannelDelete, ChannelDeliveries, ChannelList,
+    ChannelTest, ChannelUpdate, Monitor, Ping,
 };
 pub use spool::{Spool, SpoolClear, SpoolCommand, SpoolFlush, SpoolList};
 

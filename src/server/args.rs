@@ -6,6 +6,7 @@ mod accounts;
 mod backup;
 mod init;
 mod look;
+pub mod mail;
 mod prepare;
 mod serve;
 #[cfg(test)]
@@ -70,6 +71,33 @@ pub struct Args {
     /// how many pings of a check are kept (default 10000)
     #[argh(option, arg_name = "number")]
     keep_pings: Option<String>,
+    /// the mail server that alerts go through
+    #[argh(option, arg_name = "host")]
+    smtp_host: Option<String>,
+
+    /// its port (default 587 with starttls, 465 with tls, 25 with none)
+    #[argh(option, arg_name = "port")]
+    smtp_port: Option<String>,
+
+    /// starttls (default), tls or none
+    #[argh(option, arg_name = "how")]
+    smtp_security: Option<String>,
+
+    /// the user to log in to it as
+    #[argh(option, arg_name = "name")]
+    smtp_user: Option<String>,
+
+    /// a file that holds that user's password
+    #[argh(option, arg_name = "file")]
+    smtp_password_file: Option<String>,
+
+    /// the address that alerts come from
+    #[argh(option, arg_name = "address")]
+    smtp_from: Option<String>,
+
+    /// PEM certificates to trust for it instead of the built-in ones
+    #[argh(option, arg_name = "file")]
+    smtp_ca_file: Option<String>,
 
     /// print the version and end
     #[argh(switch)]

@@ -150,13 +150,13 @@ fn serve(options: &Serve) -> Result<(), String> {
         None => format!("{scheme}://{address}"),
     };
 
+    let notifier = Arc::new(Notifier::new(options.smtp.as_ref())?);
     let alerted = Bell::default();
     let store = Store::open(&options.data_dir, &public_url, alerted.clone())
         .map(Arc::new)
         .map_err(|e| e.to_string())?;
     first_start(&store, &public_url)?;
     store.keep(options.retention);
-    let notifier = Arc::new(Notifier::default());
     let dispatcher = Dispatcher::start(Arc::clone(&store), Arc::clone(&notifier), alerted)
         .map_err(|e| e.to_string())?;
     let setup = Setup {

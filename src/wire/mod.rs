@@ -198,16 +198,40 @@ pub struct Channel {
     pub org_id: Uuid,
     /// Where set, only this project's alerts.
     pub project_id: Option<Uuid>,
+    /// Where set, only this check's alerts. This field and those after `created_at` are
+    /// additions to API.md.
+    #[serde(default)]
+    pub check_id: Option<Uuid>,
     /// How it reaches people.
     pub kind: ChannelKind,
     /// Its name, as people write it.
     pub name: String,
-    /// An address or a URL.
+    /// An address or a URL. The URL of a Slack channel is as good as a password, so its last
+    /// part is shown as `…`.
     pub target: String,
     /// Whether deliveries are signed.
     pub has_secret: bool,
     /// RFC 3339, UTC.
     pub created_at: jiff::Timestamp,
+    /// Whether it hears of anything.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// When its target last took something.
+    #[serde(default)]
+    pub last_delivery_at: Option<jiff::Timestamp>,
+    /// Since when its target has taken nothing.
+    #[serde(default)]
+    pub failing_since: Option<jiff::Timestamp>,
+    /// What its target said last.
+    #[serde(default)]
+    pub last_answer: Option<String>,
+    /// How many deliveries wait for it.
+    #[serde(default)]
+    pub pending: u64,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `POST /channels`.
@@ -218,6 +242,9 @@ pub struct NewChannel {
     /// Where given, only this project's alerts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project_id: Option<Uuid>,
+    /// Where given, only this check's alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_id: Option<Uuid>,
     /// How it reaches people.
     pub kind: ChannelKind,
     /// 1–100 characters.
@@ -227,6 +254,63 @@ pub struct NewChannel {
     /// Signs webhook deliveries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+}
+
+/// `PUT /channels/{id}`: only the fields given change. What a channel hears of and its kind
+/// stay; another one is made for that.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChannelChange {
+    /// 1–100 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// An address or a URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Signs webhook deliveries; an empty one ends that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// Whether it hears of anything. What waits for it is kept meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+}
+
+/// `GET /channels/{id}/deliveries`, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryList {
+    /// Up to `limit` of them.
+    pub deliveries: Vec<DeliveryRecord>,
+    /// How many there are.
+    pub total: u64,
+}
+
+/// What became of an alert on its way to one channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryRecord {
+    /// The alert's id, as in what is delivered.
+    pub alert_id: Uuid,
+    /// `check.down` and its kin.
+    pub event: String,
+    /// The check's id.
+    pub check_id: Uuid,
+    /// Its slug.
+    pub check_slug: String,
+    /// The alert's sentence.
+    pub message: String,
+    /// RFC 3339, UTC.
+    pub triggered_at: jiff::Timestamp,
+    /// `pending`, `delivered` or `failed`.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What the target said last, or why it said nothing.
+    pub last_answer: Option<String>,
+    /// When it was tried last.
+    pub last_attempt_at: Option<jiff::Timestamp>,
+    /// While it is pending: not tried again before.
+    pub next_attempt_at: Option<jiff::Timestamp>,
+    /// When it was delivered or given up.
+    pub finished_at: Option<jiff::Timestamp>,
 }
 
 /// `POST /channels/{id}/test`: what the target answered.

@@ -1,8 +1,6 @@
 //! Encryption and proxies: a certificate that can be trusted delivers, one that can't is told in
 //! a clear sentence, gets no secret, and neither harms the job nor loses its report.
 
-#[path = "../support/tls.rs"]
-mod front;
 #[path = "../support/proxy.rs"]
 mod proxy;
 
@@ -13,11 +11,11 @@ use jiff::Timestamp;
 use rustls::ProtocolVersion;
 use serde_json::{Value, json};
 
-use self::front::{Authority, Front, VALID};
 use self::proxy::Proxy;
 use crate::support::home::{Home, Outcome};
 use crate::support::server::Server;
 use crate::support::stub::{Reply, Stub};
+use crate::support::tls::{Authority, Front, VALID};
 
 /// The name that the fronts' certificates are for: their clients know no other.
 const HERE: &str = "127.0.0.1";

@@ -10,7 +10,11 @@ pub mod os;
 pub mod person;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "server")]
+pub mod smtp;
 pub mod stub;
+#[cfg(feature = "server")]
+pub mod tls;
 pub mod world;
 
 use std::path::{Path, PathBuf};

@@ -77,6 +77,11 @@ impl Server {
 
     /// The same, on this address of the machine or of the namespace that the test is in.
     pub fn start_on(listen: &str) -> Self {
+        Self::start_with(listen, |_| {})
+    }
+
+    /// The same, with further options of the program.
+    pub fn start_with(listen: &str, options: impl FnOnce(&mut Command)) -> Self {
         let directory = TempDir::new();
         let ids = init(&directory);
         let id = |name: &str| ids[name].as_str().unwrap().to_owned();
@@ -85,7 +90,7 @@ impl Server {
         server.org_id = id("org_id");
         server.project_id = id("project_id");
         server.key = id("api_key");
-        server.launch(listen, |_| {});
+        server.launch(listen, options);
         server
     }
 
@@ -182,11 +187,16 @@ impl Server {
 
     /// Starts it again on the address that it had.
     pub fn restart(&mut self) {
+        self.restart_with(|_| {});
+    }
+
+    /// The same, with further options of the program.
+    pub fn restart_with(&mut self, options: impl Fn(&mut Command)) {
         self.kill();
         let address = self.url.trim_start_matches("http://").to_owned();
         // While it is down another test's connection may have its port for a moment.
         wait_for("the server's address", || {
-            self.try_launch(&address, |_| {}).then_some(())
+            self.try_launch(&address, &options).then_some(())
         });
     }
 
@@ -297,10 +307,37 @@ impl Server {
 
     /// A webhook channel to this target.
     pub fn webhook(&self, name: &str, target: &str, secret: Option<&str>) -> Value {
-        let body = json!({
-            "org_id": self.org_id, "kind": "webhook", "name": name,
-            "target": target, "secret": secret,
+        self.channel("webhook", name, target, &json!({ "secret": secret }))
+    }
+
+    /// What became of the channel's alerts, newest first.
+    pub fn deliveries(&self, channel: &Value) -> Vec<Value> {
+        let id = channel["id"].as_str().unwrap();
+        let path = format!("/channels/{id}/deliveries?limit=1000");
+        let list = self.api("GET", &path, None).json();
+        list["deliveries"].as_array().unwrap().clone()
+    }
+
+    /// Lets the time come for everything that waits to be tried again: what a test can't wait
+    /// for in earnest is set in the database, while the server is away.
+    pub fn let_time_come(&mut self, options: impl Fn(&mut Command)) {
+        self.kill();
+        let db = rusqlite::Connection::open(self.database()).unwrap();
+        db.execute_batch(
+            "UPDATE delivery SET next_attempt_at = 0; UPDATE channel SET retry_at = 0;",
+        )
+        .unwrap();
+        drop(db);
+        self.restart_with(options);
+    }
+
+    /// A channel of this kind; `more` are further fields.
+    pub fn channel(&self, kind: &str, name: &str, target: &str, more: &Value) -> Value {
+        let mut body = json!({
+            "org_id": self.org_id, "kind": kind, "name": name, "target": target,
         });
+        let fields = body.as_object_mut().unwrap();
+        fields.extend(more.as_object().cloned().unwrap_or_default());
         let answer = self.api("POST", "/channels", Some(&body));
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()

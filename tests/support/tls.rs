@@ -34,6 +34,13 @@ pub struct Identity {
     pub key_pem: String,
 }
 
+impl Identity {
+    /// Both as PEM, for a server that is not of this process.
+    pub fn pem(&self) -> String {
+        format!("{}{}", self.certificate_pem, self.key_pem)
+    }
+}
+
 impl Authority {
     pub fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();

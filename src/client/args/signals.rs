@@ -111,30 +111,35 @@ pub struct Channel {
 pub enum ChannelCommand {
     Create(ChannelCreate),
     List(ChannelList),
+    Update(ChannelUpdate),
     Test(ChannelTest),
+    Deliveries(ChannelDeliveries),
     Delete(ChannelDelete),
 }
 
-/// Create an alert channel for the organization; with --project, for that project only.
+/// Create an alert channel for the organization; with --project or --check, for that one only.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "create",
     help_triggers("-h", "--help"),
-    usage = "--kind webhook --name NAME --target URL [--secret SECRET]",
-    example = "pakyas channel create --kind webhook --name ops --target https://example.com/hook\n\
-               pakyas channel create --kind webhook --name ops --target https://example.com/hook --secret file:/run/secrets/hook"
+    usage = "--kind email|slack|webhook --name NAME --target ADDRESS|URL [--check SLUG] [--secret SECRET]",
+    example = "pakyas channel create --kind email --name ops --target ops@example.com\n\
+               pakyas channel create --kind webhook --name backups --target https://example.com/hook --check daily-backup --secret file:/run/secrets/hook"
 )]
 pub struct ChannelCreate {
-    /// webhook; email and slack where the server has them
+    /// email, slack (an incoming webhook of Slack) or webhook (signed JSON)
     #[argh(option, arg_name = "webhook|email|slack")]
     pub kind: String,
     /// its name, 1 to 100 characters
     #[argh(option)]
     pub name: String,
-    /// a URL or an address
+    /// an address, or a URL; file:PATH reads it from a file
     #[argh(option)]
     pub target: String,
+    /// hear of this check only: its slug or its id
+    #[argh(option)]
+    pub check: Option<String>,
     /// signs the deliveries of a webhook; file:PATH reads it from a file
     #[argh(option, arg_name = "SECRET|file:PATH")]
     pub secret: Option<String>,
@@ -149,6 +154,56 @@ pub struct ChannelCreate {
     example = "pakyas channel list\npakyas channel list --format json"
 )]
 pub struct ChannelList {}
+
+/// Change an alert channel: only what is given changes.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "update",
+    help_triggers("-h", "--help"),
+    usage = "NAME [--name NAME] [--target ADDRESS|URL] [--secret SECRET] [--enable|--disable]",
+    example = "pakyas channel update ops --target https://example.com/new-hook\n\
+               pakyas channel update ops --disable"
+)]
+pub struct ChannelUpdate {
+    /// its name, in any case, or its id
+    #[argh(positional, arg_name = "NAME")]
+    pub channel: String,
+    /// another name
+    #[argh(option)]
+    pub name: Option<String>,
+    /// another address or URL; file:PATH reads it from a file
+    #[argh(option)]
+    pub target: Option<String>,
+    /// another secret of a webhook; file:PATH reads it from a file, '' ends the signing
+    #[argh(option)]
+    pub secret: Option<String>,
+    /// let it hear of alerts again; what waited for it goes out
+    #[argh(switch)]
+    pub enable: bool,
+    /// let it hear of nothing
+    #[argh(switch)]
+    pub disable: bool,
+}
+
+/// Show what became of the alerts for a channel, newest first.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "deliveries",
+    help_triggers("-h", "--help"),
+    usage = "NAME [--limit N]",
+    example = "pakyas channel deliveries ops\n\
+               pakyas channel deliveries ops --limit 100 --format ndjson"
+)]
+pub struct ChannelDeliveries {
+    /// its name, in any case, or its id
+    #[argh(positional, arg_name = "NAME")]
+    pub name: String,
+    /// how many, up to 1000 (default 20)
+    #[argh(option)]
+    pub limit: Option<String>,
+}
 
 /// Send a test alert, and show what the target answered.
 #[derive(Debug, FromArgs, ArgsInfo)]

@@ -1,28 +1,34 @@
 //! Takes due deliveries out of the outbox, has a few of them sent at a time, writes down how
 //! each ended.
+//!
+//! Each channel is looked at by itself, so what waits for one hides nothing of another's.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::bell::Bell;
 use super::super::clock;
-use super::super::engine::Millis;
-use super::super::store::outbox::{self, Due, Outcome};
+use super::super::store::channels::Address;
+use super::super::store::deliveries::{self, Due, Report, Waiting};
 use super::super::store::{Store, StoreError};
-use super::{Answer, Notifier, Verdict};
+use super::digest::{self, Digest};
+use super::pace::{self, Pace};
+use super::patience::BREAK_AFTER;
+use super::{Message, Notifier};
+use crate::wire::ChannelKind;
 
-/// How many deliveries are under way at once.
-const WORKERS: usize = 8;
+/// How many messages are under way at once.
+const WORKERS: usize = 16;
 
-/// How many of them to one target, so that one that hangs leaves the others alone.
-const PER_TARGET: usize = 2;
+/// How many of them to one host, so that one that hangs leaves the others alone.
+const PER_HOST: usize = 2;
 
-/// The pauses before each further attempt, milliseconds: 1, 5 and 15 minutes (API.md).
-const RETRIES: [Millis; 3] = [60_000, 300_000, 900_000];
+/// How many alerts one message may tell of.
+const DIGEST_MAX: usize = 10_000;
 
 /// The longest sleep; the wall clock may be set while we sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -36,13 +42,29 @@ pub struct Dispatcher {
     thread: Option<JoinHandle<()>>,
 }
 
+/// One message to one channel.
+struct Job {
+    id: u64,
+    channel: i64,
+    address: Address,
+    deliveries: Vec<i64>,
+    message: Message,
+}
+
+/// What the dispatching thread knows of the jobs that workers have.
+struct UnderWay {
+    channel: i64,
+    host: String,
+    deliveries: Vec<i64>,
+}
+
 struct Shared {
     store: Arc<Store>,
     notifier: Arc<Notifier>,
     bell: Bell,
     stopping: AtomicBool,
-    /// Deliveries whose end is written down.
-    finished: Mutex<Vec<i64>>,
+    /// Jobs whose end is written down.
+    finished: Mutex<Vec<u64>>,
 }
 
 impl Dispatcher {
@@ -97,13 +119,13 @@ impl Shared {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    fn finished(&self) -> MutexGuard<'_, Vec<i64>> {
+    fn finished(&self) -> MutexGuard<'_, Vec<u64>> {
         self.finished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(self: &Arc<Self>) {
-        // Room for one each: whoever is handed a delivery begins it at once.
-        let (deliveries, queue) = mpsc::sync_channel::<Due>(WORKERS);
+        // Room for one each: whoever is handed a job begins it at once.
+        let (jobs, queue) = mpsc::sync_channel::<Job>(WORKERS);
         let queue = Arc::new(Mutex::new(queue));
         let workers: Vec<_> = (0..WORKERS)
             .filter_map(|_| {
@@ -111,82 +133,154 @@ impl Shared {
                 thread("alert delivery", move || shared.deliver_all(&queue)).ok()
             })
             .collect();
-        let mut under_way = HashMap::new();
+        let mut hand = Hand::default();
         while !self.stopping() {
-            let pause = self
-                .hand_out(&deliveries, &mut under_way)
-                .unwrap_or(AFTER_FAILURE);
+            let pause = self.hand_out(&jobs, &mut hand).unwrap_or(AFTER_FAILURE);
             self.bell.wait(pause);
         }
-        drop(deliveries);
+        drop(jobs);
         for worker in workers {
             let _ = worker.join();
         }
     }
 
-    /// Hands what is due to the workers, and says how long nothing more will be. `under_way`
-    /// has the target of each delivery that a worker has.
-    fn hand_out(
-        &self,
-        deliveries: &SyncSender<Due>,
-        under_way: &mut HashMap<i64, String>,
-    ) -> Result<Duration, StoreError> {
+    /// Hands what is due to the workers, and says how long nothing more will be.
+    fn hand_out(&self, jobs: &SyncSender<Job>, hand: &mut Hand) -> Result<Duration, StoreError> {
         // Before the outbox is read, not after: what a worker finishes in between still
         // looks due in what was read.
-        for row in self.finished().drain(..) {
-            under_way.remove(&row);
+        for job in self.finished().drain(..) {
+            hand.under_way.remove(&job);
         }
         let now = clock::now();
-        let limit = u32::try_from(under_way.len() + 16 * WORKERS).unwrap_or(u32::MAX);
-        let (due, next) = self
-            .store
-            .read(|connection| outbox::due(connection, now, limit))?;
-        for delivery in due {
-            let target = &delivery.address.target;
-            let busy = under_way.values().filter(|other| *other == target).count();
-            if under_way.len() < WORKERS
-                && busy < PER_TARGET
-                && !under_way.contains_key(&delivery.row)
-            {
-                under_way.insert(delivery.row, target.clone());
-                let _ = deliveries.send(delivery);
+        let mut pause = LONGEST_SLEEP;
+        let mut waiting = self.store.read(deliveries::waiting)?;
+        let instant = Instant::now();
+        hand.paces.retain(|_, pace| !pace.rested(instant));
+        // Whoever had the last turn is the last to have the next one.
+        let turn = waiting.partition_point(|channel| channel.channel <= hand.turn);
+        waiting.rotate_left(turn);
+        for channel in &waiting {
+            let free = hand.room(channel);
+            if now < channel.retry_at || free == 0 {
+                continue;
+            }
+            let (messages, wait) = match channel.address.kind {
+                ChannelKind::Webhook => (self.singly(channel, now, free, hand)?, None),
+                ChannelKind::Email | ChannelKind::Slack => self.at_a_pace(channel, now, hand)?,
+            };
+            pause = pause.min(wait.unwrap_or(LONGEST_SLEEP));
+            for (deliveries, message) in messages {
+                hand.turn = channel.channel;
+                let job = hand.begin(channel, deliveries, message);
+                let _ = jobs.send(job);
             }
         }
         // What did not fit now is handed out when a worker is done, which rings the bell.
-        let pause = next.map_or(LONGEST_SLEEP, |at| {
-            Duration::from_millis((at - now).max(0).unsigned_abs())
-        });
-        Ok(pause.min(LONGEST_SLEEP))
+        let next = self
+            .store
+            .read(|connection| deliveries::next_at(connection, now))?;
+        Ok(next.map_or(pause, |at| {
+            pause.min(Duration::from_millis((at - now).max(0).unsigned_abs()))
+        }))
     }
 
-    fn deliver_all(&self, queue: &Mutex<Receiver<Due>>) {
+    /// Up to `free` alerts, each in a message of its own.
+    fn singly(
+        &self,
+        channel: &Waiting,
+        now: i64,
+        free: usize,
+        hand: &Hand,
+    ) -> Result<Vec<(Vec<i64>, Message)>, StoreError> {
+        self.store.read(|connection| {
+            let busy = hand.deliveries_of(channel.channel);
+            let limit = free + busy.len();
+            let due = deliveries::first_of_each_check(connection, channel.channel, now, limit)?;
+            let mut messages = Vec::new();
+            for due in due.iter().filter(|due| !busy.contains(&due.row)).take(free) {
+                if let Some(payload) = deliveries::payload(connection, due.row)? {
+                    messages.push((vec![due.row], Message::One(payload, None)));
+                }
+            }
+            Ok(messages)
+        })
+    }
+
+    /// The next message to people, and how long they are left alone before another: few alerts
+    /// go one by one, more than that together.
+    #[allow(clippy::type_complexity, reason = "private, and used once")]
+    fn at_a_pace(
+        &self,
+        channel: &Waiting,
+        now: i64,
+        hand: &mut Hand,
+    ) -> Result<(Vec<(Vec<i64>, Message)>, Option<Duration>), StoreError> {
+        // One at a time: what comes meanwhile can be told together.
+        if !hand.deliveries_of(channel.channel).is_empty() {
+            return Ok((Vec::new(), None));
+        }
+        let instant = Instant::now();
+        let pace = hand
+            .paces
+            .entry(channel.channel)
+            .or_insert_with(|| Pace::new(instant));
+        let free = pace.free(instant);
+        if free == 0 {
+            return Ok((Vec::new(), Some(pace.wait(instant))));
+        }
+        let message = self.store.read(|connection| {
+            let due = deliveries::together(connection, channel.channel, now, DIGEST_MAX)?;
+            let Some(first) = due.first() else {
+                return Ok(None);
+            };
+            if pace::together(due.len(), free) {
+                let rows = due.iter().map(|due| due.row).collect();
+                return Ok(Some((rows, Message::Digest(summary(connection, &due)?))));
+            }
+            let payload = deliveries::payload(connection, first.row)?;
+            let began_with = deliveries::began_with(connection, first.row)?;
+            Ok(payload.map(|payload| (vec![first.row], Message::One(payload, began_with))))
+        })?;
+        if message.is_some() {
+            pace.spend(instant);
+        }
+        Ok((message.into_iter().collect(), None))
+    }
+
+    fn deliver_all(&self, queue: &Mutex<Receiver<Job>>) {
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(delivery) = next else {
+            let Ok(job) = next else {
                 return;
             };
+            let id = job.id;
             if !self.stopping() {
-                let answer = self.notifier.send(&delivery.address, &delivery.payload);
-                self.report(&delivery, &answer);
+                let answer = self.notifier.send(&job.address, &job.message);
+                let answer_text = match answer.status {
+                    Some(status) => format!("HTTP {status}: {}", answer.text),
+                    None => answer.text,
+                };
+                self.report(&Report {
+                    channel: job.channel,
+                    deliveries: job.deliveries,
+                    verdict: answer.verdict,
+                    retry_after: answer.retry_after,
+                    answer: answer_text.trim_end_matches([' ', ':']).to_owned(),
+                });
             }
-            self.finished().push(delivery.row);
+            self.finished().push(id);
             self.bell.ring();
         }
     }
 
     /// Writes down how it ended, for as long as it takes: as long as the store does not know,
     /// the delivery would be made again.
-    fn report(&self, delivery: &Due, answer: &Answer) {
-        let outcome = outcome(answer.verdict, delivery.attempts, clock::now());
-        let text = match answer.status {
-            Some(status) => format!("HTTP {status}: {}", answer.text),
-            None => answer.text.clone(),
-        };
+    fn report(&self, report: &Report) {
         loop {
-            let (row, outcome, text) = (delivery.row, outcome.clone(), text.clone());
+            let copy = report.clone();
             let written = self
                 .store
-                .write(move |desk| outbox::report(desk, row, &outcome, &text));
+                .write(move |desk| deliveries::report(desk, &copy));
             if written.is_ok() || self.stopping() {
                 return;
             }
@@ -195,33 +289,87 @@ impl Shared {
     }
 }
 
-/// What becomes of a delivery after an attempt, `attempts` having been made before it.
-fn outcome(verdict: Verdict, attempts: u32, now: Millis) -> Outcome {
-    match verdict {
-        Verdict::Delivered => Outcome::Delivered,
-        Verdict::GiveUp => Outcome::Failed,
-        Verdict::TryAgain => match RETRIES.get(attempts as usize) {
-            Some(pause) => Outcome::Again(now + pause),
-            None => Outcome::Failed,
-        },
+/// What the dispatching thread keeps in mind.
+#[derive(Default)]
+struct Hand {
+    under_way: HashMap<u64, UnderWay>,
+    paces: HashMap<i64, Pace>,
+    /// The id of the last job.
+    last: u64,
+    /// The channel that had the last turn.
+    turn: i64,
+}
+
+impl Hand {
+    /// How many messages may go to the channel now.
+    fn room(&self, channel: &Waiting) -> usize {
+        let host = host(&channel.address);
+        let jobs = || self.under_way.values();
+        let here = jobs().filter(|job| job.host == host).count();
+        let room = WORKERS
+            .saturating_sub(self.under_way.len())
+            .min(PER_HOST.saturating_sub(here));
+        if channel.failures < BREAK_AFTER {
+            return room;
+        }
+        // One, to see whether it is back.
+        let busy = jobs().any(|job| job.channel == channel.channel);
+        room.min(usize::from(!busy))
+    }
+
+    fn deliveries_of(&self, channel: i64) -> Vec<i64> {
+        let jobs = self.under_way.values();
+        jobs.filter(|job| job.channel == channel)
+            .flat_map(|job| job.deliveries.iter().copied())
+            .collect()
+    }
+
+    fn begin(&mut self, channel: &Waiting, deliveries: Vec<i64>, message: Message) -> Job {
+        self.last += 1;
+        self.under_way.insert(
+            self.last,
+            UnderWay {
+                channel: channel.channel,
+                host: host(&channel.address),
+                deliveries: deliveries.clone(),
+            },
+        );
+        Job {
+            id: self.last,
+            channel: channel.channel,
+            address: channel.address.clone(),
+            deliveries,
+            message,
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_delivery_is_tried_again_after_1_5_and_15_minutes_and_then_given_up() {
-        let minutes = |attempts| match outcome(Verdict::TryAgain, attempts, 0) {
-            Outcome::Again(at) => Some(at / 60_000),
-            Outcome::Delivered | Outcome::Failed => None,
-        };
-        assert_eq!(
-            [minutes(0), minutes(1), minutes(2), minutes(3)],
-            [Some(1), Some(5), Some(15), None]
-        );
-        assert_eq!(outcome(Verdict::GiveUp, 0, 0), Outcome::Failed);
-        assert_eq!(outcome(Verdict::Delivered, 2, 0), Outcome::Delivered);
+/// Which host a channel's messages go to: all mails go to one.
+fn host(address: &Address) -> String {
+    match address.kind {
+        ChannelKind::Email => "mail".to_owned(),
+        ChannelKind::Slack | ChannelKind::Webhook => {
+            let uri = address.target.parse::<ureq::http::Uri>();
+            let host = uri
+                .ok()
+                .and_then(|uri| uri.authority().map(ToString::to_string));
+            host.unwrap_or_else(|| address.target.clone())
+        }
     }
+}
+
+/// What a digest of `due` says.
+fn summary(connection: &rusqlite::Connection, due: &[Due]) -> Result<Digest, StoreError> {
+    let order = digest::order(due);
+    let mut named = Vec::new();
+    for due in order.iter().take(digest::NAMED) {
+        let payload = deliveries::payload(connection, due.row)?;
+        named.extend(payload.and_then(|payload| serde_json::from_str(&payload).ok()));
+    }
+    Ok(Digest {
+        id: digest::id(due),
+        counts: digest::counts(&order),
+        checks: order.len(),
+        named,
+    })
 }

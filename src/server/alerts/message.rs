@@ -187,7 +187,7 @@ pub fn milliseconds(millis: u64) -> String {
     }
 }
 
-/// The time to the second.
+/// A time as people read it, to the second.
 pub fn utc(at: Millis) -> String {
     let second = jiff::Timestamp::from_second(at.div_euclid(1000)).unwrap_or_default();
     second.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()

@@ -36,6 +36,11 @@ pub fn send(agent: &ureq::Agent, target: &str, secret: Option<&str>, payload: &s
     match request.send(payload) {
         Ok(mut response) => {
             let status = response.status().as_u16();
+            let retry_after = response
+                .headers()
+                .get("retry-after")
+                .and_then(|value| value.to_str().ok())
+                .and_then(|text| pause(text, jiff::Timestamp::now()));
             let said = response
                 .body_mut()
                 .with_config()
@@ -46,18 +51,49 @@ pub fn send(agent: &ureq::Agent, target: &str, secret: Option<&str>, payload: &s
             Answer {
                 verdict: verdict(status),
                 status: Some(status),
+                retry_after,
                 text: said.chars().take(1000).collect(),
             }
         }
         Err(error) => Answer {
             verdict: Verdict::TryAgain,
             status: None,
-            text: error.to_string(),
+            retry_after: None,
+            text: why(target, &error),
         },
     }
 }
 
+/// Why there was no answer, in words for the owner of the channel.
+fn why(target: &str, error: &ureq::Error) -> String {
+    let host = target.parse::<ureq::http::Uri>().ok();
+    let host = host.as_ref().and_then(|uri| uri.host()).unwrap_or("it");
+    match error {
+        ureq::Error::Timeout(_) => format!(
+            "{host} did not answer within {} seconds",
+            PATIENCE.as_secs()
+        ),
+        ureq::Error::HostNotFound => format!("there is no host {host} in the DNS"),
+        ureq::Error::ConnectionFailed => format!("{host} can't be reached"),
+        ureq::Error::Io(error) => format!("the connection to {host} failed: {error}"),
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => {
+            format!("no secure connection to {host}: {error}")
+        }
+        error => error.to_string(),
+    }
+}
+
+/// `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3).
+fn pause(text: &str, now: jiff::Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
+    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
+}
+
 /// What a status means for the delivery (API.md): 4xx is final but for two that ask for patience.
+/// A redirect is no answer: it is tried again, as what sends there may be set right.
 fn verdict(status: u16) -> Verdict {
     match status {
         200..=299 => Verdict::Delivered,
@@ -88,6 +124,16 @@ mod tests {
             signature("Jefe", "what do ya want for nothing?"),
             "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
+    }
+
+    #[test]
+    fn a_pause_is_asked_for_in_seconds_or_until_a_date() {
+        let now: jiff::Timestamp = "2026-11-23T21:00:00Z".parse().unwrap();
+        let seconds = |text| pause(text, now).map(|pause| pause.as_secs());
+        assert_eq!(seconds("30"), Some(30));
+        assert_eq!(seconds("Mon, 23 Nov 2026 21:02:00 GMT"), Some(120));
+        assert_eq!(seconds("Mon, 23 Nov 2026 20:00:00 GMT"), Some(0));
+        assert_eq!(seconds("soon"), None);
     }
 
     #[test]

@@ -1,20 +1,24 @@
-//! Alert channels: created, listed, tried out.
+//! Alert channels: created, listed, changed, tried out, and what became of their deliveries.
 
 use ureq_proto::http::{StatusCode, Uri};
 use uuid::Uuid;
 
 use super::{Answer, ApiError, App, id, id_parameter, json, name, own_org};
 use crate::random;
+use crate::server::alerts::is_address;
 use crate::server::http::{Request, Response};
 use crate::server::store::accounts::Caller;
-use crate::server::store::channels;
-use crate::server::store::{StoreError, projects};
+use crate::server::store::{StoreError, channels, checks, deliveries, projects};
 use crate::wire::webhook::{Alert, CheckRef, Delivery, Event, NamedRef};
-use crate::wire::{ChannelKind, NewChannel, Status};
+use crate::wire::{Channel, ChannelChange, ChannelKind, NewChannel, Status};
 
 /// The longest target and the longest secret, characters.
 const TARGET_MAX: usize = 2000;
 const SECRET_MAX: usize = 1000;
+
+/// How many deliveries are listed where nobody says, and at most.
+const DELIVERIES_USUAL: u32 = 50;
+const DELIVERIES_MAX: u32 = 1000;
 
 pub(super) fn list(app: &App, caller: &Caller, request: &Request) -> Answer {
     own_org(caller, id_parameter(request, "org_id")?)?;
@@ -32,35 +36,87 @@ pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
             .read(|connection| projects::get(connection, caller.org_id, project))?
             .ok_or_else(|| ApiError::not_found("There is no project with this id"))?;
     }
-    if new.kind != ChannelKind::Webhook {
+    if let Some(check) = new.check_id {
+        if new.project_id.is_some() {
+            return Err(ApiError::field(
+                "check_id",
+                "A channel is for one project or for one check; give project_id or check_id, not both",
+            ));
+        }
+        app.store
+            .read(|connection| checks::row_of(connection, caller.org_id, check))?
+            .ok_or_else(|| ApiError::not_found("There is no check with this id"))?;
+    }
+    if new.kind == ChannelKind::Email && !app.notifier.can_mail() {
         return Err(ApiError::field(
             "kind",
-            "This server knows webhook channels only, so far",
-        ));
-    }
-    if !is_http_url(&new.target) {
-        return Err(ApiError::field(
-            "target",
-            "The target of a webhook must be a URL such as https://example.com/hook",
+            "This server has no mail server to send through; its operator can start it with --smtp-host and --smtp-from",
         ));
     }
     let new = NewChannel {
         name: name(&new.name)?,
+        target: target(new.kind, &new.target)?,
         secret: new.secret.filter(|secret| !secret.is_empty()),
         ..new
     };
-    if new
-        .secret
-        .as_ref()
-        .is_some_and(|secret| secret.len() > SECRET_MAX)
-    {
-        return Err(ApiError::field(
-            "secret",
-            "The secret must not be longer than 1000 characters",
-        ));
-    }
+    check_secret(new.kind, new.secret.as_deref())?;
     let channel = app.store.write(move |desk| channels::create(desk, &new))?;
     Ok(Response::json(StatusCode::CREATED, &channel))
+}
+
+pub(super) fn get(app: &App, caller: &Caller, channel: &str) -> Answer {
+    Ok(Response::json(StatusCode::OK, &find(app, caller, channel)?))
+}
+
+pub(super) fn update(app: &App, caller: &Caller, channel: &str, request: &Request) -> Answer {
+    let there = find(app, caller, channel)?;
+    let change: ChannelChange = json(request)?;
+    let change = ChannelChange {
+        name: change.name.as_deref().map(name).transpose()?,
+        target: change
+            .target
+            .as_deref()
+            .map(|text| target(there.kind, text))
+            .transpose()?,
+        ..change
+    };
+    check_secret(
+        there.kind,
+        change.secret.as_deref().filter(|secret| !secret.is_empty()),
+    )?;
+    let org_id = caller.org_id;
+    let channel = app
+        .store
+        .write(move |desk| channels::update(desk, org_id, there.id, &change))?;
+    Ok(Response::json(StatusCode::OK, &channel))
+}
+
+/// What became of the alerts that the channel was to hear of.
+pub(super) fn deliveries(app: &App, caller: &Caller, channel: &str, request: &Request) -> Answer {
+    let channel = find(app, caller, channel)?.id;
+    let limit = match request.parameter("limit") {
+        None => DELIVERIES_USUAL,
+        Some(text) => match text.parse() {
+            Ok(limit @ 1..=DELIVERIES_MAX) => limit,
+            _ => {
+                return Err(ApiError::new(
+                    StatusCode::BAD_REQUEST,
+                    "'limit' must be a number from 1 to 1000",
+                ));
+            }
+        },
+    };
+    let list = app
+        .store
+        .read(|connection| deliveries::list(connection, caller.org_id, channel, limit))?;
+    Ok(Response::json(StatusCode::OK, &list))
+}
+
+fn find(app: &App, caller: &Caller, channel: &str) -> Result<Channel, ApiError> {
+    let channel = id(channel, "channel")?;
+    app.store
+        .read(|connection| channels::get(connection, caller.org_id, channel))?
+        .ok_or_else(|| ApiError::not_found("There is no channel with this id"))
 }
 
 pub(super) fn delete(app: &App, caller: &Caller, channel: &str) -> Answer {
@@ -80,15 +136,65 @@ pub(super) fn test(app: &App, caller: &Caller, channel: &str) -> Answer {
     let payload = serde_json::to_string(&sample(app, caller)?).unwrap_or_default();
     Ok(Response::json(
         StatusCode::OK,
-        &app.notifier.test(&address, &payload),
+        &app.notifier.test(&address, payload),
     ))
+}
+
+/// Where a channel of this kind goes.
+///
+/// Any host may be named, also one of the server's own network or machine: who runs a server
+/// of their own wants their chat and their tickets to hear of it, and those are inside. What
+/// limits the harm where strangers have keys: only the scope `manage` may name a target, what is
+/// sent is a `POST` of our JSON, redirects are not followed, and no more than the first 1,000
+/// characters of an answer are shown.
+fn target(kind: ChannelKind, text: &str) -> Result<String, ApiError> {
+    let text = text.trim();
+    let (good, sentence) = match kind {
+        ChannelKind::Email => (
+            is_address(text),
+            "The target of an email channel must be one address such as ops@example.com",
+        ),
+        ChannelKind::Slack => (
+            is_http_url(text),
+            "The target of a Slack channel must be the URL of an incoming webhook, such as https://hooks.slack.com/services/…",
+        ),
+        ChannelKind::Webhook => (
+            is_http_url(text),
+            "The target of a webhook must be a URL such as https://example.com/hook, without a password in it",
+        ),
+    };
+    match good {
+        true => Ok(text.to_owned()),
+        false => Err(ApiError::field("target", sentence)),
+    }
+}
+
+fn check_secret(kind: ChannelKind, secret: Option<&str>) -> Result<(), ApiError> {
+    let Some(secret) = secret else {
+        return Ok(());
+    };
+    if kind != ChannelKind::Webhook {
+        return Err(ApiError::field(
+            "secret",
+            "Only the deliveries of a webhook are signed; leave the secret out",
+        ));
+    }
+    if secret.len() > SECRET_MAX {
+        return Err(ApiError::field(
+            "secret",
+            "The secret must not be longer than 1000 characters",
+        ));
+    }
+    Ok(())
 }
 
 fn is_http_url(text: &str) -> bool {
     text.len() <= TARGET_MAX
         && text.parse::<Uri>().is_ok_and(|uri| {
+            let userinfo = uri.authority().is_some_and(|a| a.as_str().contains('@'));
             matches!(uri.scheme_str(), Some("http" | "https"))
                 && uri.host().is_some_and(|host| !host.is_empty())
+                && !userinfo
         })
 }
 

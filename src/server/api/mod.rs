@@ -147,6 +147,11 @@ impl App {
             ("GET", ["checks", id, "doctor"]) => history::doctor(self, &caller(Read)?, id, request),
             ("GET", ["channels"]) => channels::list(self, &caller(Read)?, request),
             ("POST", ["channels"]) => channels::create(self, &caller(Manage)?, request),
+            ("GET", ["channels", id]) => channels::get(self, &caller(Read)?, id),
+            ("PUT", ["channels", id]) => channels::update(self, &caller(Manage)?, id, request),
+            ("GET", ["channels", id, "deliveries"]) => {
+                channels::deliveries(self, &caller(Read)?, id, request)
+            }
             ("DELETE", ["channels", id]) => channels::delete(self, &caller(Manage)?, id),
             ("POST", ["channels", id, "test"]) => channels::test(self, &caller(Manage)?, id),
             ("GET", ["maintenance"]) => maintenance::list(self, &caller(Read)?, request),
@@ -171,13 +176,16 @@ impl App {
                     ["me" | "organizations"] | ["checks", _, "pings", ..] => {
                         ApiError::method("GET, HEAD")
                     }
-                    ["checks", _, "events" | "inspect" | "doctor"] => ApiError::method("GET, HEAD"),
+                    ["checks", _, "events" | "inspect" | "doctor"]
+                    | ["channels", _, "deliveries"] => ApiError::method("GET, HEAD"),
                     ["projects" | "checks" | "channels" | "maintenance" | "api-keys"] => {
                         ApiError::method("GET, HEAD, POST")
                     }
-                    ["projects" | "checks", _] => ApiError::method("GET, HEAD, PUT, DELETE"),
+                    ["projects" | "checks" | "channels", _] => {
+                        ApiError::method("GET, HEAD, PUT, DELETE")
+                    }
                     ["checks", _, "pause" | "resume"] => ApiError::method("PATCH"),
-                    ["channels" | "maintenance" | "api-keys", _] => ApiError::method("DELETE"),
+                    ["maintenance" | "api-keys", _] => ApiError::method("DELETE"),
                     ["auth", "login" | "refresh" | "logout"] | ["cli", "auth", "init"] => {
                         ApiError::method("POST")
                     }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::super::http::{Network, TlsFiles};
 use super::super::store::Retention;
-use super::Args;
 use super::values::{self, setting};
+use super::{Args, mail};
 
 /// Where the server listens unless told otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -34,6 +34,8 @@ pub struct Serve {
     pub api_limit: u32,
     /// How much of the history is kept.
     pub retention: Retention,
+    /// The mail server for alerts; none where there is none.
+    pub smtp: Option<mail::Smtp>,
 }
 
 /// Settles the flags that serving takes; says all that is wrong with them at once.
@@ -63,13 +65,15 @@ pub(super) fn settle(args: &Args) -> Result<Serve, String> {
     );
     let api_limit = noted(api_limit, &mut wrong);
     let retention = noted(retention(args), &mut wrong);
+    let smtp = noted(smtp(args), &mut wrong);
     let network = (listen, public_url, tls, proxies);
-    match (network, data_dir, api_limit, retention) {
+    match (network, data_dir, api_limit, retention, smtp) {
         (
             (Some(listen), Some(public_url), Some(tls), Some(proxies)),
             Some(data_dir),
             Some(api_limit),
             Some(retention),
+            Some(smtp),
         ) => Ok(Serve {
             listen,
             data_dir,
@@ -79,6 +83,7 @@ pub(super) fn settle(args: &Args) -> Result<Serve, String> {
             access_log,
             api_limit,
             retention,
+            smtp,
         }),
         _ => Err(wrong.join("\npakyas-server: ")),
     }
@@ -151,5 +156,18 @@ fn retention(args: &Args) -> Result<Retention, String> {
             10_000_000,
             usual.pings,
         )?,
+    })
+}
+
+/// The mail server for alerts.
+fn smtp(args: &Args) -> Result<Option<mail::Smtp>, String> {
+    mail::settle(mail::Typed {
+        host: args.smtp_host.clone(),
+        port: args.smtp_port.clone(),
+        security: args.smtp_security.clone(),
+        user: args.smtp_user.clone(),
+        password_file: args.smtp_password_file.clone(),
+        from: args.smtp_from.clone(),
+        ca_file: args.smtp_ca_file.clone(),
     })
 }

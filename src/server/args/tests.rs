@@ -24,6 +24,7 @@ fn flags_are_read_with_a_space_and_with_an_equals_sign() {
             days: 7,
             pings: 10_000,
         },
+        smtp: None,
     });
     for line in [
         &[

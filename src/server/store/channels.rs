@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{Desk, StoreError, taken, timestamp};
+use super::{Desk, StoreError, deliveries, taken, timestamp, unsigned};
 use crate::random;
-use crate::wire::{Channel, ChannelKind, NewChannel};
+use crate::wire::{Channel, ChannelChange, ChannelKind, NewChannel};
 
 /// Where a channel's messages go: all that a sender needs, and nothing that is to be shown.
 #[derive(Debug, Clone)]
@@ -18,19 +18,42 @@ pub struct Address {
     pub secret: Option<String>,
 }
 
-const COLUMNS: &str = "id, org_id, project_id, kind, name, target, secret IS NOT NULL, created_at";
+const COLUMNS: &str = "id, org_id, project_id, check_id, kind, name, target, secret IS NOT NULL,
+    created_at, enabled, last_delivery_at, failing_since, latest_answer,
+    (SELECT count(*) FROM delivery
+     WHERE delivery.channel_row = channel.row AND delivery.state = 'pending')";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Channel> {
+    let time = |column| {
+        let time: Option<i64> = row.get(column)?;
+        Ok::<_, rusqlite::Error>(time.map(timestamp))
+    };
+    let kind = kind(row, 4)?;
+    let target: String = row.get(6)?;
     Ok(Channel {
         id: row.get(0)?,
         org_id: row.get(1)?,
         project_id: row.get(2)?,
-        kind: kind(row, 3)?,
-        name: row.get(4)?,
-        target: row.get(5)?,
-        has_secret: row.get(6)?,
-        created_at: timestamp(row.get(7)?),
+        check_id: row.get(3)?,
+        kind,
+        name: row.get(5)?,
+        target: shown(kind, target),
+        has_secret: row.get(7)?,
+        created_at: timestamp(row.get(8)?),
+        enabled: row.get(9)?,
+        last_delivery_at: time(10)?,
+        failing_since: time(11)?,
+        last_answer: row.get(12)?,
+        pending: unsigned(row.get(13)?),
     })
+}
+
+/// A target as it may be shown: who knows the last part of a Slack URL can post there.
+fn shown(kind: ChannelKind, target: String) -> String {
+    match (kind, target.rsplit_once('/')) {
+        (ChannelKind::Slack, Some((start, _))) => format!("{start}/…"),
+        _ => target,
+    }
 }
 
 pub(super) fn kind(row: &Row<'_>, column: usize) -> rusqlite::Result<ChannelKind> {
@@ -55,12 +78,14 @@ pub fn create(desk: &mut Desk<'_>, new: &NewChannel) -> Result<Channel, StoreErr
     let id = random::uuid()?;
     desk.connection
         .execute(
-            "INSERT INTO channel (id, org_id, project_id, kind, name, target, secret, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO channel (id, org_id, project_id, check_id, kind, name, target, secret,
+                 created_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 id,
                 new.org_id,
                 new.project_id,
+                new.check_id,
                 new.kind.as_str(),
                 new.name,
                 new.target,
@@ -69,16 +94,69 @@ pub fn create(desk: &mut Desk<'_>, new: &NewChannel) -> Result<Channel, StoreErr
             ],
         )
         .map_err(taken("name"))?;
-    Ok(Channel {
-        id,
-        org_id: new.org_id,
-        project_id: new.project_id,
-        kind: new.kind,
-        name: new.name.clone(),
-        target: new.target.clone(),
-        has_secret: new.secret.is_some(),
-        created_at: timestamp(desk.now),
-    })
+    get(desk.connection, new.org_id, id)?.ok_or(StoreError::Gone)
+}
+
+/// Changes the organization's channel, the values checked. Where it goes elsewhere or is
+/// switched on, what waits for it is tried at once.
+///
+/// # Errors
+/// [`StoreError::Gone`] where there is no such channel, [`StoreError::Taken`] where another
+/// has that name; else as SQLite says.
+pub fn update(
+    desk: &mut Desk<'_>,
+    org_id: Uuid,
+    id: Uuid,
+    change: &ChannelChange,
+) -> Result<Channel, StoreError> {
+    let row = row(desk.connection, org_id, id)?;
+    let secret = change.secret.as_deref();
+    desk.connection
+        .prepare_cached(
+            "UPDATE channel SET name = coalesce(?1, name), target = coalesce(?2, target),
+                 secret = CASE WHEN ?3 IS NULL THEN secret ELSE nullif(?3, '') END,
+                 enabled = coalesce(?4, enabled)
+             WHERE row = ?5",
+        )?
+        .execute(params![
+            change.name,
+            change.target,
+            secret,
+            change.enabled,
+            row
+        ])
+        .map_err(taken("name"))?;
+    if change.target.is_some() || change.enabled == Some(true) {
+        desk.connection
+            .prepare_cached("UPDATE channel SET failures = 0, retry_at = 0 WHERE row = ?")?
+            .execute([row])?;
+        deliveries::at_once(desk.connection, row)?;
+        desk.wake_dispatcher();
+    }
+    get(desk.connection, org_id, id)?.ok_or(StoreError::Gone)
+}
+
+/// The organization's channel with this id.
+///
+/// # Errors
+/// As SQLite says.
+pub fn get(connection: &Connection, org_id: Uuid, id: Uuid) -> Result<Option<Channel>, StoreError> {
+    let channel = connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM channel WHERE org_id = ? AND id = ?"
+        ))?
+        .query_row([org_id, id], from_row)
+        .optional()?;
+    Ok(channel)
+}
+
+/// The row of the organization's channel with this id, or [`StoreError::Gone`].
+pub(super) fn row(connection: &Connection, org_id: Uuid, id: Uuid) -> Result<i64, StoreError> {
+    connection
+        .prepare_cached("SELECT row FROM channel WHERE org_id = ? AND id = ?")?
+        .query_row([org_id, id], |row| row.get(0))
+        .optional()?
+        .ok_or(StoreError::Gone)
 }
 
 /// The organization's channels by name.
@@ -120,12 +198,7 @@ pub fn address(
 /// # Errors
 /// [`StoreError::Gone`] where there is no such channel; else as SQLite says.
 pub fn delete(desk: &mut Desk<'_>, org_id: Uuid, id: Uuid) -> Result<(), StoreError> {
-    let row: i64 = desk
-        .connection
-        .prepare_cached("SELECT row FROM channel WHERE org_id = ? AND id = ?")?
-        .query_row([org_id, id], |row| row.get(0))
-        .optional()?
-        .ok_or(StoreError::Gone)?;
+    let row = row(desk.connection, org_id, id)?;
     desk.connection
         .execute("DELETE FROM delivery WHERE channel_row = ?", [row])?;
     desk.connection

@@ -120,7 +120,8 @@ fn recipients(connection: &Connection, row: i64) -> Result<u32, StoreError> {
     let count = connection
         .prepare_cached(
             "SELECT count(*) FROM check_ JOIN channel ON channel.org_id = check_.org_id
-             WHERE check_.row = ?
+             WHERE check_.row = ? AND channel.enabled
+               AND (channel.check_id IS NULL OR channel.check_id = check_.id)
                AND (channel.project_id IS NULL OR channel.project_id = check_.project_id)",
         )?
         .query_row([row], |row| row.get(0))?;

@@ -8,6 +8,7 @@ pub mod accounts;
 mod beside;
 pub mod channels;
 pub mod checks;
+pub mod deliveries;
 pub mod events;
 pub mod inspect;
 pub mod keys;

@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002-schedules.sql"),
     include_str!("migrations/0003-accounts.sql"),
     include_str!("migrations/0004-history.sql"),
+    include_str!("migrations/0005-alerts.sql"),
 ];
 
 /// That the database behind `connection` is not of a newer schema.

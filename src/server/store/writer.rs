@@ -280,6 +280,11 @@ impl Desk<'_> {
         Ok(finished)
     }
 
+    /// Has the dispatcher look at the outbox once this is on disk.
+    pub(super) fn wake_dispatcher(&mut self) {
+        *self.alerts = true;
+    }
+
     pub(super) fn add_check(&mut self, row: i64, check: LiveCheck) {
         self.live.set(row, check);
     }

@@ -1,0 +1,146 @@
+//! How long to go on trying: retries of one delivery, and the breaker of a target that takes
+//! nothing. Pure: it is given the time.
+
+use std::time::Duration;
+
+use super::Verdict;
+use crate::server::engine::Millis;
+
+/// The pauses before each further attempt, milliseconds: 1, 5 and 15 minutes (API.md).
+const RETRIES: [Millis; 3] = [60_000, 300_000, 900_000];
+
+/// After so many failures in a row a target is left alone but for one attempt now and then.
+pub const BREAK_AFTER: u32 = 3;
+
+/// How old an alert may become while its target takes nothing at all, milliseconds: a day. A
+/// target that is back on the next morning still hears what happened in the night.
+const KEPT_FOR: Millis = 86_400_000;
+
+/// The longest pause that a target may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
+/// What becomes of a delivery after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The target has it.
+    Delivered,
+    /// To be tried again at this time.
+    Again(Millis),
+    /// Given up.
+    Failed,
+}
+
+/// What an attempt came to, as far as patience is concerned.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt {
+    /// What the target's answer means.
+    pub verdict: Verdict,
+    /// The pause that the target asked for.
+    pub retry_after: Option<Duration>,
+    /// Failures of the channel in a row, this attempt included.
+    pub failures: u32,
+    /// When it ended.
+    pub now: Millis,
+}
+
+impl Attempt {
+    /// What becomes of a delivery that was tried `attempts` times before and whose alert was
+    /// triggered at `since`.
+    pub fn outcome(&self, attempts: u32, since: Millis) -> Outcome {
+        match self.verdict {
+            Verdict::Delivered => Outcome::Delivered,
+            Verdict::GiveUp => Outcome::Failed,
+            Verdict::TryAgain => {
+                let pause = RETRIES.get(attempts as usize).copied();
+                // Where nothing gets through, it is not this delivery that is at fault.
+                let kept = self.failures >= BREAK_AFTER && self.now - since < KEPT_FOR;
+                match pause.or(kept.then_some(RETRIES[RETRIES.len() - 1])) {
+                    Some(pause) => Outcome::Again(self.now + self.asked().unwrap_or(pause)),
+                    None => Outcome::Failed,
+                }
+            }
+        }
+    }
+
+    /// Until when the channel is left alone, whatever waits for it; 0 where it is not.
+    pub fn hold(&self) -> Millis {
+        if self.verdict != Verdict::TryAgain {
+            return 0;
+        }
+        let broken = self.failures.checked_sub(BREAK_AFTER).map(|further| {
+            let last = RETRIES.len() - 1;
+            RETRIES[(further as usize).min(last)]
+        });
+        match (self.asked(), broken) {
+            (Some(asked), broken) => self.now + asked.max(broken.unwrap_or(0)),
+            (None, Some(pause)) => self.now + pause,
+            (None, None) => 0,
+        }
+    }
+
+    fn asked(&self) -> Option<Millis> {
+        let asked = self
+            .retry_after?
+            .clamp(Duration::from_secs(1), LONGEST_PAUSE);
+        Millis::try_from(asked.as_millis()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(verdict: Verdict, failures: u32) -> Attempt {
+        Attempt {
+            verdict,
+            retry_after: None,
+            failures,
+            now: 0,
+        }
+    }
+
+    #[test]
+    fn a_delivery_is_tried_again_after_1_5_and_15_minutes_and_then_given_up() {
+        let minutes = |attempts| match attempt(Verdict::TryAgain, 1).outcome(attempts, 0) {
+            Outcome::Again(at) => Some(at / 60_000),
+            Outcome::Delivered | Outcome::Failed => None,
+        };
+        assert_eq!(
+            [minutes(0), minutes(1), minutes(2), minutes(3)],
+            [Some(1), Some(5), Some(15), None]
+        );
+        let refused = attempt(Verdict::GiveUp, 9).outcome(0, 0);
+        assert_eq!(refused, Outcome::Failed);
+        let taken = attempt(Verdict::Delivered, 0).outcome(2, 0);
+        assert_eq!(taken, Outcome::Delivered);
+    }
+
+    #[test]
+    fn while_a_target_takes_nothing_its_alerts_are_kept_for_a_day() {
+        let broken = attempt(Verdict::TryAgain, BREAK_AFTER);
+        assert_eq!(broken.outcome(50, -KEPT_FOR + 1), Outcome::Again(900_000));
+        assert_eq!(broken.outcome(50, -KEPT_FOR), Outcome::Failed);
+    }
+
+    #[test]
+    fn a_target_that_keeps_failing_is_probed_after_1_5_and_15_minutes_and_then_every_15() {
+        let minutes = |failures| attempt(Verdict::TryAgain, failures).hold() / 60_000;
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6, 99].map(minutes),
+            [0, 0, 1, 5, 15, 15, 15]
+        );
+        assert_eq!(attempt(Verdict::Delivered, 0).hold(), 0);
+    }
+
+    #[test]
+    fn a_pause_that_the_target_asks_for_is_kept_up_to_an_hour() {
+        let asked = |seconds| Attempt {
+            retry_after: Some(Duration::from_secs(seconds)),
+            ..attempt(Verdict::TryAgain, 1)
+        };
+        assert_eq!(asked(7).outcome(0, 0), Outcome::Again(7_000));
+        assert_eq!(asked(7).hold(), 7_000);
+        assert_eq!(asked(86_400).hold(), 3_600_000);
+        assert_eq!(asked(0).hold(), 1_000);
+    }
+}

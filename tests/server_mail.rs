@@ -1,0 +1,350 @@
+//! Alerts by email: a real mail server as a process, with STARTTLS, TLS and logins.
+#![cfg(feature = "server")]
+
+mod support;
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::server::Server;
+use support::smtp::{PASSWORD, Smtp, USER, header, unfolded};
+use support::wait_for;
+
+const NONE: Value = Value::Null;
+const TARGET: &str = "ops@example.com";
+
+fn server(smtp: &Smtp, security: &str) -> Server {
+    Server::start_with("127.0.0.1:0", |command| smtp.options(security, command))
+}
+
+fn email(server: &Server) -> Value {
+    server.channel("email", "ops", TARGET, &NONE)
+}
+
+fn test(server: &Server, channel: &Value) -> Value {
+    let path = format!("/channels/{}/test", channel["id"].as_str().unwrap());
+    server.api("POST", &path, None).json()
+}
+
+/// That a test of the channel is not delivered, and says this word of why.
+fn refused(server: &Server, channel: &Value, word: &str) {
+    let result = test(server, channel);
+    assert_eq!(result["delivered"], false, "{result}");
+    let answer = result["answer"].as_str().unwrap();
+    assert!(answer.contains(word), "{answer}");
+    assert!(!answer.contains(PASSWORD), "{answer}");
+}
+
+#[test]
+fn a_failure_is_mailed_in_text_and_html_with_its_output_and_its_end_in_the_same_thread() {
+    for security in ["starttls", "tls"] {
+        let Some(smtp) = Smtp::start(security, &["127.0.0.1"]) else {
+            return;
+        };
+        let server = server(&smtp, security);
+        email(&server);
+        let check = server.check("backup", 3600, 300, &json!({"name": "Backup <of> all"}));
+        server.ping_with(&check, "/3", &[], b"tar: <disk> & co \x1b[31mfull\n");
+        let failed = smtp.wait(1).remove(0);
+        assert_eq!(
+            header(&failed, "Subject").as_deref(),
+            Some("[Pakyas] FAILED: Backup <of> all")
+        );
+        assert_eq!(header(&failed, "To").as_deref(), Some(TARGET));
+        assert_eq!(
+            header(&failed, "Auto-Submitted").as_deref(),
+            Some("auto-generated")
+        );
+        assert!(header(&failed, "List-Id").is_some(), "{failed}");
+        let text = unfolded(&failed);
+        for part in [
+            "multipart/alternative",
+            "text/plain",
+            "text/html",
+            "Backup <of> all failed with exit code 3",
+            "tar: <disk> & co",
+            "Backup &lt;of&gt; all failed with exit code 3",
+            "tar: &lt;disk&gt; &amp; co",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+        assert!(!text.contains('\x1b'));
+        assert!(smtp.noted("logins").contains(PASSWORD));
+
+        server.ping(&check, "");
+        let up = smtp.wait(2).remove(1);
+        let subject = header(&up, "Subject").unwrap();
+        assert_eq!(subject, "[Pakyas] UP: Backup <of> all");
+        assert!(unfolded(&up).contains("is up again after"), "{up}");
+        let first = header(&failed, "Message-ID");
+        assert!(first.is_some());
+        assert_eq!(header(&up, "In-Reply-To"), first);
+        assert_eq!(header(&up, "References"), first);
+        assert_ne!(header(&up, "Message-ID"), first);
+    }
+}
+
+#[test]
+fn a_channel_test_says_what_the_mail_server_said() {
+    let Some(smtp) = Smtp::start("starttls", &["127.0.0.1"]) else {
+        return;
+    };
+    let server = server(&smtp, "starttls");
+    let channel = email(&server);
+    let result = test(&server, &channel);
+    assert_eq!(result["delivered"], true, "{result}");
+    assert_eq!(result["answer"], "250 OK, taken as 1");
+    smtp.answer("rcpt", "550 5.1.1 There is nobody of that name");
+    refused(
+        &server,
+        &channel,
+        "refused the recipient ops@example.com: 550",
+    );
+    refused(&server, &channel, "nobody of that name");
+}
+
+#[test]
+fn a_server_that_does_not_offer_starttls_gets_neither_password_nor_mail() {
+    let Some(smtp) = Smtp::start("none", &["127.0.0.1"]) else {
+        return;
+    };
+    let server = server(&smtp, "starttls");
+    let channel = email(&server);
+    refused(&server, &channel, "STARTTLS is not supported");
+    assert_eq!(smtp.noted("logins"), "");
+    assert!(smtp.mails().is_empty());
+}
+
+#[test]
+fn a_wrong_password_is_told_as_a_refused_login() {
+    let Some(smtp) = Smtp::start("tls", &["127.0.0.1"]) else {
+        return;
+    };
+    std::fs::write(smtp.directory.path().join("password"), "wrong one").unwrap();
+    let server = server(&smtp, "tls");
+    let channel = email(&server);
+    refused(&server, &channel, "did not accept the login: 535");
+    assert_eq!(smtp.noted("logins"), format!("{USER}:wrong one\n"));
+}
+
+#[test]
+fn a_certificate_of_another_name_or_another_authority_is_refused_before_the_login() {
+    for security in ["starttls", "tls"] {
+        let Some(smtp) = Smtp::start(security, &["mail.example.com"]) else {
+            return;
+        };
+        let server = server(&smtp, security);
+        let channel = email(&server);
+        refused(&server, &channel, "certificate of the mail server");
+        assert_eq!(smtp.noted("logins"), "");
+
+        let good = Smtp::start(security, &["127.0.0.1"]).unwrap();
+        std::fs::copy(
+            smtp.directory.path().join("ca.pem"),
+            good.directory.path().join("ca.pem"),
+        )
+        .unwrap();
+        let server = self::server(&good, security);
+        let channel = email(&server);
+        refused(&server, &channel, "certificate of the mail server");
+        assert_eq!(good.noted("logins"), "");
+    }
+}
+
+#[test]
+fn a_recipient_that_is_put_off_is_tried_again_and_one_that_is_refused_is_not() {
+    let Some(smtp) = Smtp::open() else { return };
+    let mut server = server(&smtp, "none");
+    let channel = email(&server);
+    let check = server.check("job", 3600, 300, &NONE);
+    smtp.answer("rcpt", "450 4.2.0 Greylisted, come again");
+    server.ping(&check, "/fail");
+    let delivery = |server: &Server, attempts: u64| {
+        wait_for("an attempt", || {
+            let newest = server.deliveries(&channel).remove(0);
+            Some(newest).filter(|delivery| delivery["attempts"] == attempts)
+        })
+    };
+    let first = delivery(&server, 1);
+    assert_eq!(first["state"], "pending");
+    let answer = first["last_answer"].as_str().unwrap();
+    assert!(answer.contains("450 4.2.0 Greylisted"), "{answer}");
+    smtp.answer("rcpt", "");
+    server.let_time_come(|command| smtp.options("none", command));
+    smtp.wait(1);
+    assert_eq!(delivery(&server, 2)["state"], "delivered");
+
+    smtp.answer("rcpt", "550 5.1.1 Nobody");
+    server.ping(&check, "");
+    assert_eq!(delivery(&server, 1)["state"], "failed");
+}
+
+#[test]
+fn a_mail_that_was_under_way_when_the_server_was_killed_arrives_with_the_same_id() {
+    let Some(smtp) = Smtp::open() else { return };
+    // Takes connections and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    let mut server = Server::start_with("127.0.0.1:0", |command: &mut Command| {
+        command
+            .args(["--smtp-host", "127.0.0.1", "--smtp-port", &port])
+            .args(["--smtp-security", "none", "--smtp-from", "a@pakyas.test"]);
+    });
+    let channel = email(&server);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "/fail");
+    let (_connection, _) = silent.accept().unwrap();
+    server.kill();
+    server.restart_with(|command| smtp.options("none", command));
+    let mail = smtp.wait(1).remove(0);
+    let delivery = wait_for("the delivery", || {
+        let newest = server.deliveries(&channel).remove(0);
+        Some(newest).filter(|delivery| delivery["state"] == "delivered")
+    });
+    assert_eq!(
+        header(&mail, "Message-ID"),
+        Some(format!(
+            "<alert-{}@pakyas.test>",
+            delivery["alert_id"].as_str().unwrap()
+        ))
+    );
+}
+
+#[test]
+fn a_mail_server_that_hangs_is_told_as_one_and_holds_up_no_other_channel() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    let server = Server::start_with("127.0.0.1:0", |command: &mut Command| {
+        command
+            .args(["--smtp-host", "127.0.0.1", "--smtp-port", &port])
+            .args(["--smtp-security", "none", "--smtp-from", "a@pakyas.test"]);
+    });
+    let hook = support::hook::Hook::start();
+    for number in 0..40 {
+        server.channel("email", &format!("mail {number}"), TARGET, &NONE);
+    }
+    server.webhook("hook", &hook.url, None);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "/fail");
+    hook.wait(1);
+    let channels = server.api("GET", "/channels", None).json();
+    refused(&server, &channels[1], "did not answer within 10 seconds");
+}
+
+#[test]
+fn a_storm_becomes_few_mails_and_its_end_too_and_none_is_lost() {
+    const CHECKS: usize = 1000;
+    let Some(smtp) = Smtp::open() else { return };
+    let server = server(&smtp, "none");
+    let channel = email(&server);
+    let check = |number: usize| {
+        let name = format!("job {number:04}");
+        let more = json!({ "name": name });
+        server.check(&format!("job-{number:04}"), 3600, 300, &more)
+    };
+    let checks: Vec<Value> = (0..CHECKS).map(check).collect();
+    let all_told = || {
+        wait_for("all to be told", || {
+            let shown = server.api("GET", "/channels", None).json()[0].clone();
+            (shown["pending"] == 0).then_some(())
+        });
+        let list = server.deliveries(&channel);
+        assert_eq!(list.len(), CHECKS);
+        assert!(list.iter().all(|delivery| delivery["state"] == "delivered"));
+    };
+    for check in &checks {
+        server.ping(check, "/fail");
+    }
+    all_told();
+    let mails = smtp.mails();
+    assert!(mails.len() < 20, "{} mails", mails.len());
+    let digest = mails.last().unwrap();
+    let subject = header(digest, "Subject").unwrap();
+    assert!(subject.contains(" failed"), "{subject}");
+    assert_eq!(told(&mails), CHECKS);
+    let largest = mails.iter().max_by_key(|mail| mail.len()).unwrap();
+    assert!(unfolded(largest).contains(" more; pakyas check list shows all"));
+    assert!(largest.len() < 100_000, "{}", largest.len());
+
+    let before = mails.len();
+    for check in &checks {
+        server.ping(check, "");
+    }
+    all_told();
+    let mails = smtp.mails().split_off(before);
+    assert!(mails.len() < 20, "{} mails", mails.len());
+    assert_eq!(told(&mails), CHECKS);
+    let subject = header(mails.last().unwrap(), "Subject").unwrap();
+    assert!(subject.contains(" up again"), "{subject}");
+}
+
+/// How many checks these mails tell of: `[Pakyas] 990 checks: 990 failed`, or one of them alone.
+fn told(mails: &[String]) -> usize {
+    let of = |mail: &String| {
+        let subject = header(mail, "Subject").unwrap();
+        let number = subject.split(' ').nth(1).and_then(|word| word.parse().ok());
+        number.unwrap_or(1)
+    };
+    mails.iter().map(of).sum()
+}
+
+#[test]
+fn without_a_mail_server_no_email_channel_is_made() {
+    let server = Server::start();
+    let body = json!({
+        "org_id": server.org_id, "kind": "email", "name": "ops", "target": TARGET,
+    });
+    let answer = server.api("POST", "/channels", Some(&body));
+    assert!(answer.refusal(422).contains("--smtp-host"));
+}
+
+#[test]
+fn a_target_that_is_more_than_one_address_is_refused() {
+    let Some(smtp) = Smtp::open() else { return };
+    let server = server(&smtp, "none");
+    for target in [
+        "ops",
+        "a@b.example, c@d.example",
+        "a@b.example\r\nBcc: c@d.example",
+    ] {
+        let body = json!({
+            "org_id": server.org_id, "kind": "email", "name": "ops", "target": target,
+        });
+        let answer = server.api("POST", "/channels", Some(&body));
+        assert_eq!(answer.json()["field"], "target", "{answer:?}");
+    }
+}
+
+#[test]
+fn settings_that_can_not_work_end_the_start_with_a_sentence() {
+    for (options, word) in [
+        (&["--smtp-host", "mail.example.com"][..], "--smtp-from"),
+        (
+            &["--smtp-host", "m", "--smtp-from", "nobody"],
+            "'nobody' is no address",
+        ),
+        (
+            &[
+                "--smtp-host",
+                "m",
+                "--smtp-from",
+                "a@b.c",
+                "--smtp-ca-file",
+                "/none",
+            ],
+            "/none",
+        ),
+    ] {
+        let directory = support::TempDir::new();
+        let output = support::server::command()
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(directory.path())
+            .args(options)
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(word), "{text}");
+    }
+}
