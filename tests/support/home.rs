@@ -96,6 +96,12 @@ impl Home {
         fs::write(path, text).unwrap();
     }
 
+    /// The environment of its commands, but for PATH.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let home = ("HOME".to_owned(), self.path.display().to_string());
+        [home].into_iter().chain(self.variables.clone()).collect()
+    }
+
     /// The client, with this home and an otherwise empty environment.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pakyas"));

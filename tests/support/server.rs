@@ -59,9 +59,13 @@ pub fn command() -> Command {
 }
 
 pub fn init(directory: &TempDir) -> Value {
+    init_as(directory, "Acme", "me@example.com")
+}
+
+fn init_as(directory: &TempDir, org: &str, email: &str) -> Value {
     let output = command()
-        .args(["init", "--org", "Acme", "--project", "Production"])
-        .args(["--email", "me@example.com", "--format", "json"])
+        .args(["init", "--org", org, "--project", "Production"])
+        .args(["--email", email, "--format", "json"])
         .arg("--data-dir")
         .arg(directory.path())
         .output()
@@ -84,6 +88,22 @@ impl Server {
     pub fn start_with(listen: &str, options: impl FnOnce(&mut Command)) -> Self {
         let directory = TempDir::new();
         let ids = init(&directory);
+        Self::start_in(directory, &ids, listen, options)
+    }
+
+    /// The same, where the first organization has this name and its owner this address.
+    pub fn start_as(org: &str, email: &str) -> Self {
+        let directory = TempDir::new();
+        let ids = init_as(&directory, org, email);
+        Self::start_in(directory, &ids, "127.0.0.1:0", |_| {})
+    }
+
+    fn start_in(
+        directory: TempDir,
+        ids: &Value,
+        listen: &str,
+        options: impl FnOnce(&mut Command),
+    ) -> Self {
         let id = |name: &str| ids[name].as_str().unwrap().to_owned();
         let mut server = Self::at(&directory);
         server.own = Some(directory);

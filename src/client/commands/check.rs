@@ -99,7 +99,10 @@ fn list(context: &Context, typed: &CheckList) -> Result<(), Error> {
             "--all means every project, --project one of them; give one of the two",
         ));
     }
-    let mut checks = if typed.all {
+    // Another organization for one command, of which no project was ever chosen.
+    let of_all = typed.all
+        || (context.globals().org.is_some() && context.settings.project()? == Selection::None);
+    let mut checks = if of_all {
         by_project(context.api()?.checks(None)?)
     } else {
         checks(context)?
@@ -113,7 +116,7 @@ fn list(context: &Context, typed: &CheckList) -> Result<(), Error> {
     match (there, checks.len()) {
         (0, _) => context.talk.note(&format!(
             "There are no checks {} yet. Make one: pakyas check create --name NAME --period 1h",
-            if typed.all {
+            if of_all {
                 "in this organization"
             } else {
                 "in this project"
@@ -128,7 +131,7 @@ fn list(context: &Context, typed: &CheckList) -> Result<(), Error> {
         if checks.is_empty() {
             return String::new();
         }
-        table(&checks, typed.all, context.screen)
+        table(&checks, of_all, context.screen)
     })
 }
 
