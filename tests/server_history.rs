@@ -312,38 +312,13 @@ fn bad_questions_are_400_and_say_what_is_good() {
     }
 }
 
-/// A key of an organization of its own, on the same server.
-fn foreign_key(server: &Server) -> String {
-    let key = "pk_live_ffffffffffffffffffffffffffffffffffffffffffffffff";
-    let hash = ring::digest::digest(&ring::digest::SHA256, key.as_bytes());
-    let id = |number: u128| uuid::Uuid::from_u128(number);
-    let db = database(server);
-    db.execute(
-        "INSERT INTO organization (id, name, timezone, created_at) VALUES (?, 'Other', 'UTC', 0)",
-        [id(1)],
-    )
-    .unwrap();
-    db.execute(
-        "INSERT INTO user (id, email, created_at) VALUES (?, 'o@example.com', 0)",
-        [id(2)],
-    )
-    .unwrap();
-    db.execute(
-        "INSERT INTO api_key (id, org_id, user_id, name, prefix, hash, scopes, created_at)
-         VALUES (?, ?, ?, 'k', 'pk_live_ffff', ?, 'read write manage', 0)",
-        rusqlite::params![id(3), id(1), id(2), hash.as_ref()],
-    )
-    .unwrap();
-    key.to_owned()
-}
-
 #[test]
 fn a_key_of_another_organization_finds_nothing_of_the_history() {
     let server = Server::start();
     let check = server.check("job", 3600, 300, &NONE);
     server.ping_with(&check, "/1", &[], b"secret output");
     let ping = server.history(&check).remove(0);
-    let authorization = format!("Bearer {}", foreign_key(&server));
+    let authorization = format!("Bearer {}", server.organization("Other", "me@example.com"));
     let body = format!("pings/{}/body", ping["id"].as_str().unwrap());
     for rest in [
         "events",

@@ -171,7 +171,7 @@ pub enum Command {
     Man(Man),
 }
 
-/// Log in: in a browser, with email and password, or with an API key. A key is kept for later.
+/// Log in: in a browser, with a password, or with an API key.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,

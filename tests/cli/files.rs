@@ -187,9 +187,21 @@ fn each_organization_keeps_its_own_key_and_project() {
     let sent = world.stub.received().pop().unwrap();
     assert_eq!(sent.header("authorization"), Some("Bearer pk_live_of_b"));
     assert_eq!(sent.header("x-pakyas-org"), Some(other));
-    home.run(["--org", "company b", "check", "list"])
-        .exits(2)
-        .says("No project selected");
+    // Of that organization no project was chosen: it is asked for all of its checks.
+    home.run(["--org", "company b", "check", "list"]).exits(5);
+    let sent = world.stub.received().pop().unwrap();
+    assert_eq!(sent.path, "/api/v1/checks");
+    home.run([
+        "--org",
+        "company b",
+        "check",
+        "create",
+        "x",
+        "--every",
+        "1h",
+    ])
+    .exits(2)
+    .says("No project selected");
     home.pakyas("check list").exits(0);
 }
 

@@ -224,6 +224,25 @@ impl Server {
         self.data.join("pakyas.db")
     }
 
+    /// A command of the administrator's, beside the running server; gives what it printed.
+    pub fn administer(&self, words: &[&str]) -> Value {
+        let output = command()
+            .args(words)
+            .args(["--format", "json", "--data-dir"])
+            .arg(&self.data)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Adds an organization with this owner, and gives a key of it.
+    pub fn organization(&self, name: &str, owner: &str) -> String {
+        self.administer(&["org", "add", name, "--owner", owner]);
+        let key = self.administer(&["key", "create", "laptop", "--org", name]);
+        key["key"].as_str().unwrap().to_owned()
+    }
+
     /// A request to the management API with this server's key.
     pub fn api(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let authorization = format!("Bearer {}", self.key);
