@@ -309,8 +309,12 @@ undo() {
     trap '' HUP INT TERM
     while IFS='|' read -r mode _ target; do
         [ -n "$mode" ] || continue
-        if exists "$destdir$target.pakyas-old"; then
-            mv -f -- "$destdir$target.pakyas-old" "$destdir$target" || :
+        kept=$destdir$target.pakyas-old
+        if [ -f "$kept" ] && [ -f "$destdir$target" ] && [ "$(sum "$kept")" = "$(sum "$destdir$target")" ]; then
+            # Not replaced yet: two names of one file, which mv refuses to make one.
+            rm -f -- "$kept"
+        elif exists "$kept"; then
+            mv -f -- "$kept" "$destdir$target" || :
         else
             case "$moved" in *"|$target|"*) rm -f -- "$destdir$target" ;; esac
         fi

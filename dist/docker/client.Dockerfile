@@ -1,6 +1,6 @@
 # The client and nothing else.
 #
-#   dist/docker/context.sh target/dist/x86_64 /tmp/context
+#   dist/docker/context.sh target/dist/linux-x86_64 /tmp/context
 #   docker build -f dist/docker/client.Dockerfile -t pakyas /tmp/context
 #
 # Into an image of your own, whatever it is made from:
@@ -12,11 +12,9 @@
 #
 #   docker run -e PAKYAS_API_KEY=pk_live_xxx -e PAKYAS_PROJECT=production IMAGE daily-backup -- /job
 #
-# Reports that can't be delivered are kept in /spool, which is gone with the container: give it a
-# volume where that matters.
+# Nothing can be written in it: reports that can't be delivered are lost with the container. Where
+# that matters: -v pakyas:/spool -e PAKYAS_SPOOL_DIR=/spool, a volume that 65532 may write to.
 FROM scratch
 COPY pakyas /pakyas
-COPY --chown=65532:65532 data/ /spool/
-ENV PAKYAS_SPOOL_DIR=/spool
 USER 65532:65532
 ENTRYPOINT ["/pakyas", "monitor"]

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Lays out what the two images of scratch are built from: context.sh BUILD_DIR CONTEXT_DIR
-# BUILD_DIR has the static programs, as target/dist/x86_64 after `make dist`.
+# BUILD_DIR has the static programs, as target/dist/linux-x86_64 after `make dist`.
 set -eu
 umask 022
 if [ $# -ne 2 ]; then

@@ -1,6 +1,6 @@
 # The server and nothing else, as a user without a name or rights.
 #
-#   dist/docker/context.sh target/dist/x86_64 /tmp/context
+#   dist/docker/context.sh target/dist/linux-x86_64 /tmp/context
 #   docker build -f dist/docker/server.Dockerfile -t pakyas-server /tmp/context
 #   docker run -d --name pakyas --read-only --cap-drop ALL -p 8080:8080 -v pakyas:/var/lib/pakyas \
 #     -e PAKYAS_SERVER_PUBLIC_URL=https://pakyas.example.com pakyas-server
