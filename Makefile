@@ -4,10 +4,10 @@
 CARGO ?= cargo
 DEBUG := target/debug
 
-.PHONY: help build demo test lint bench clean
+.PHONY: help build demo test lint bench clean test-dist-files deny
 
 help:
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 18
 
 build: ## both programs, optimised for size, below target/release
 	$(CARGO) build --release --locked
@@ -20,6 +20,16 @@ demo: ## the main job for real: a server, jobs, alerts
 test: ## all the tests
 	$(CARGO) build --locked --no-default-features --bin pakyas
 	$(CARGO) test --locked
+
+test-dist-files: ## the installer, images, manifests, units and CI files, by their own tools
+	@sh tests/dist/tools.sh target/tools/checks
+	$(CARGO) test --locked --test dist
+
+deny: ## licences, sources and advisories of all crates, by cargo-deny (minutes the first time)
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny check licenses bans sources
+	@if $(CARGO) deny fetch db; then $(CARGO) deny check advisories; \
+	else echo 'deny: the advisories could not be fetched, so they were not asked'; fi
 
 lint: ## formatting and clippy, with and without the server
 	$(CARGO) fmt --check

@@ -2,7 +2,7 @@
 
 use argh::{ArgsInfo, FromArgs};
 
-/// See who is logged in, and look after the keys on this machine.
+/// See who is logged in, and with which keys.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
