@@ -4,10 +4,10 @@
 CARGO ?= cargo
 DEBUG := target/debug
 
-.PHONY: help build demo test lint bench clean
+.PHONY: help build demo test lint bench clean dist size test-binaries test-emulated test-dist
 
 help:
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: ## both programs, optimised for size, below target/release
 	$(CARGO) build --release --locked
@@ -28,6 +28,25 @@ lint: ## formatting and clippy, with and without the server
 
 bench: ## what the wrapper costs, as ratios in one run
 	$(CARGO) bench --locked
+
+dist: ## static programs to give away, below target/dist; TARGETS=x86_64 for one machine
+	@dist/build.sh $(TARGETS)
+
+size: ## what the bytes of the static programs are, by crate
+	@dist/build.sh --size
+
+test-binaries: ## the black-box tests on PAKYAS_BIN=... PAKYAS_SERVER_BIN=...
+	@test -x "$(PAKYAS_BIN)" -a -x "$(PAKYAS_SERVER_BIN)" || \
+		{ echo 'PAKYAS_BIN and PAKYAS_SERVER_BIN must name the programs to try' >&2; exit 1; }
+	PAKYAS_BIN='$(PAKYAS_BIN)' PAKYAS_SERVER_BIN='$(PAKYAS_SERVER_BIN)' \
+		$(CARGO) test --locked --test '*'
+
+test-emulated: ## a part of them on the ARM programs of target/dist, under qemu
+	@dist/test-emulated.sh aarch64
+	@dist/test-emulated.sh armv7
+
+test-dist: ## archives, sums, bills of materials; a second build has the same bytes
+	@dist/test.sh
 
 clean: ## everything that was built
 	$(CARGO) clean
