@@ -17,6 +17,13 @@ const FAULTS: [c_int; 7] = [
     libc::SIGSYS,
 ];
 
+/// The first and the last real-time signal as kill(1), systemd(1) and most jobs count them: those
+/// of glibc. musl keeps the first for itself and begins one later.
+#[cfg(target_os = "linux")]
+const REAL_TIME: std::ops::RangeInclusive<c_int> = 34..=64;
+#[cfg(not(target_os = "linux"))]
+const REAL_TIME: std::ops::RangeInclusive<c_int> = 1..=0;
+
 /// The longest that one sigtimedwait(2) is asked to wait: far from any limit of `time_t`.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
@@ -47,9 +54,27 @@ pub(super) fn all_but_faults() -> libc::sigset_t {
         for signal in FAULTS {
             libc::sigdelset(set.as_mut_ptr(), signal);
         }
-        set.assume_init()
+        let mut set = set.assume_init();
+        add_what_musl_keeps(&mut set);
+        set
     }
 }
+
+/// musl's own functions leave out the real-time signal that it keeps for setuid(2) among threads,
+/// which no thread of ours calls. Sent to us it would end us, and not the job.
+#[cfg(target_env = "musl")]
+fn add_what_musl_keeps(set: &mut libc::sigset_t) {
+    let bit = *REAL_TIME.start() as u32 - 1;
+    let word = std::ptr::from_mut(set).cast::<libc::c_ulong>();
+    // SAFETY: a set is an array of 128 bytes of unsigned longs (musl's bits/alltypes.h), as the
+    // kernel has it, and so it is aligned as they are.
+    unsafe {
+        *word.add((bit / libc::c_ulong::BITS) as usize) |= 1 << (bit % libc::c_ulong::BITS);
+    }
+}
+
+#[cfg(not(target_env = "musl"))]
+fn add_what_musl_keeps(_: &mut libc::sigset_t) {}
 
 /// Changes this thread's mask and gives the one before. `how` is as in pthread_sigmask(3).
 pub(super) fn change_mask(how: c_int, set: &libc::sigset_t) -> io::Result<libc::sigset_t> {
@@ -251,8 +276,8 @@ pub fn name(signal: i32) -> String {
         libc::SIGPWR => "SIGPWR",
         libc::SIGSYS => "SIGSYS",
         #[cfg(target_os = "linux")]
-        _ if signal >= libc::SIGRTMIN() && signal <= libc::SIGRTMAX() => {
-            return format!("SIGRTMIN+{}", signal - libc::SIGRTMIN());
+        _ if REAL_TIME.contains(&signal) => {
+            return format!("SIGRTMIN+{}", signal - REAL_TIME.start());
         }
         _ => return format!("signal {signal}"),
     };
