@@ -3,9 +3,10 @@
 # three where none is named. Both programs for each, static, with musl; their archives, what they
 # are made of (CycloneDX), SHA256SUMS, and the bundle for machines without a network.
 #
-# The compiler and linker of C is zig. The Rust library for musl is rustup's where rustup has it or
-# can get it (way 1); else it is built here, with Debian's rustc, from Debian's source of it
-# (way 2). WAY=1 or WAY=2 allows one way only. What is missing is installed where that can be done.
+# The compiler and linker of C is zig. The Rust library for musl is built here, with Debian's rustc,
+# from Debian's source of it (way 2); where that can't be had it is rustup's (way 1), which makes
+# larger programs. WAY=1 or WAY=2 allows one way only. What is missing is installed where that can
+# be done.
 #
 # The same commit with the same tools gives the same bytes, in whatever folder.
 set -euo pipefail
@@ -69,17 +70,17 @@ debian_has_source() {
     [ -f "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock" ]
 }
 
+# The way that leaves out of the library what the programs do not use comes first: with rustup's
+# the client is larger than it may be.
 choose_way() {
-    if [ "${WAY:-1}" = 1 ] && rustup_has_targets; then
-        way=1
-    elif [ "${WAY:-2}" = 2 ]; then
-        debian_has_source || install_packages rustc-web cargo-web rust-web-src
-        debian_has_source || fail 'no source of the Rust library lies beside /usr/bin/rustc; wanted are
-      rustc-web, cargo-web and rust-web-src of Debian, or a rustup that reaches its server:
-      rustup target add '"$(for target in "${targets[@]}"; do triple "$target"; done | xargs)"
+    if [ "${WAY:-2}" = 2 ] &&
+        { debian_has_source || { (install_packages rustc-web cargo-web rust-web-src) && debian_has_source; }; }; then
         way=2
+    elif [ "${WAY:-1}" = 1 ] && rustup_has_targets; then
+        way=1
     else
-        fail "WAY=$WAY cannot be gone here: rustup neither has the targets nor gets them"
+        fail 'there is no Rust library for musl here; wanted are rustc-web, cargo-web and rust-web-src of
+      Debian, or a rustup that has or gets these: '"$(for target in "${targets[@]}"; do triple "$target"; done | xargs)"
     fi
 }
 
