@@ -54,27 +54,9 @@ pub(super) fn all_but_faults() -> libc::sigset_t {
         for signal in FAULTS {
             libc::sigdelset(set.as_mut_ptr(), signal);
         }
-        let mut set = set.assume_init();
-        add_what_musl_keeps(&mut set);
-        set
+        set.assume_init()
     }
 }
-
-/// musl's own functions leave out the real-time signal that it keeps for setuid(2) among threads,
-/// which no thread of ours calls. Sent to us it would end us, and not the job.
-#[cfg(target_env = "musl")]
-fn add_what_musl_keeps(set: &mut libc::sigset_t) {
-    let bit = *REAL_TIME.start() as u32 - 1;
-    let word = std::ptr::from_mut(set).cast::<libc::c_ulong>();
-    // SAFETY: a set is an array of 128 bytes of unsigned longs (musl's bits/alltypes.h), as the
-    // kernel has it, and so it is aligned as they are.
-    unsafe {
-        *word.add((bit / libc::c_ulong::BITS) as usize) |= 1 << (bit % libc::c_ulong::BITS);
-    }
-}
-
-#[cfg(not(target_env = "musl"))]
-fn add_what_musl_keeps(_: &mut libc::sigset_t) {}
 
 /// Changes this thread's mask and gives the one before. `how` is as in pthread_sigmask(3).
 pub(super) fn change_mask(how: c_int, set: &libc::sigset_t) -> io::Result<libc::sigset_t> {
