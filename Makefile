@@ -4,7 +4,7 @@
 CARGO ?= cargo
 DEBUG := target/debug
 
-.PHONY: help build demo test lint bench clean test-dist-files deny
+.PHONY: help build demo test lint bench clean dist size test-binaries test-emulated test-dist test-dist-files deny
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -41,6 +41,25 @@ bench: ## what the wrapper and its start cost, and what the server bears, in one
 	  { [ "$$(id -u)" -eq 0 ] && apt-get install -qy --no-install-recommends nginx-light; } || \
 	  echo 'There is no nginx to compare with; install nginx-light for that.'
 	$(CARGO) bench --locked
+
+dist: ## static programs to give away, below target/dist; TARGETS=x86_64 for one machine
+	@dist/build.sh $(TARGETS)
+
+size: ## what the bytes of the static programs are, by crate
+	@dist/build.sh --size
+
+test-binaries: ## the black-box tests on PAKYAS_BIN=... PAKYAS_SERVER_BIN=...
+	@test -x "$(PAKYAS_BIN)" -a -x "$(PAKYAS_SERVER_BIN)" || \
+		{ echo 'PAKYAS_BIN and PAKYAS_SERVER_BIN must name the programs to try' >&2; exit 1; }
+	PAKYAS_BIN='$(PAKYAS_BIN)' PAKYAS_SERVER_BIN='$(PAKYAS_SERVER_BIN)' \
+		$(CARGO) test --locked --test '*'
+
+test-emulated: ## a part of them on the ARM programs of target/dist, under qemu
+	@dist/test-emulated.sh aarch64
+	@dist/test-emulated.sh armv7
+
+test-dist: ## archives, sums, bills of materials; a second build has the same bytes
+	@dist/test.sh
 
 clean: ## everything that was built
 	$(CARGO) clean

@@ -6,11 +6,11 @@ mod support;
 use serde_json::{Value, json};
 use support::home::Home;
 use support::hook::{Delivered, Hook};
+use support::programs::pakyas;
 use support::server::Server;
 use support::stub::{Reply, Stub};
 
 const NONE: Value = Value::Null;
-const PAKYAS: &str = env!("CARGO_BIN_EXE_pakyas");
 
 /// A home that is logged in to the server and uses its project.
 fn logged_in(server: &Server) -> Home {
@@ -175,10 +175,11 @@ fn the_guides_crontab_line_with_a_public_id_works_as_it_is_written() {
     let check = server.check("job", 3600, 300, &NONE);
     let home = Home::new().with("PAKYAS_PING_URL", &server.url);
     let id = check["public_id"].as_str().unwrap();
+    let pakyas = pakyas().display().to_string();
     // The shell fills in the variable before it sets it: what --public_id gets is empty.
     for line in [
-        format!("PAKYAS_PUBLIC_ID={id} {PAKYAS} monitor --public_id \"$PAKYAS_PUBLIC_ID\" -- true"),
-        format!("PAKYAS_PUBLIC_ID={id} {PAKYAS} ping --public_id=\"$PAKYAS_PUBLIC_ID\""),
+        format!("PAKYAS_PUBLIC_ID={id} {pakyas} monitor --public_id \"$PAKYAS_PUBLIC_ID\" -- true"),
+        format!("PAKYAS_PUBLIC_ID={id} {pakyas} ping --public_id=\"$PAKYAS_PUBLIC_ID\""),
     ] {
         let before = server.history(&check).len();
         let cron = home.shell(&line).exits(0);

@@ -3,10 +3,10 @@
 
 mod support;
 
-use std::path::Path;
 use std::process::Command;
 
 use support::TempDir;
+use support::programs::{pakyas, pakyas_server};
 use support::server::Server;
 
 /// What stands in the README for what differs from run to run.
@@ -75,7 +75,9 @@ fn each_example_of_the_readme_prints_what_the_readme_shows() {
     };
     assert_eq!(as_shown(&server.greeting), output, "$ {command}");
 
-    let programs = Path::new(env!("CARGO_BIN_EXE_pakyas")).parent().unwrap();
+    let folders = [pakyas(), pakyas_server()].map(|program| program.parent().unwrap().to_owned());
+    let path = std::env::join_paths(folders.iter().chain(&["/usr/bin".into(), "/bin".into()]));
+    let path = path.unwrap();
     let mut count = 0;
     for (command, output) in examples {
         let result = Command::new("sh")
@@ -83,7 +85,7 @@ fn each_example_of_the_readme_prints_what_the_readme_shows() {
             .arg(command.replace(URL, &server.url).replace(KEY, key))
             .env_clear()
             .env("HOME", home.path())
-            .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+            .env("PATH", &path)
             .output()
             .unwrap();
         let text = [result.stdout, result.stderr].concat();

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 use support::TempDir;
+use support::programs::pakyas_server;
 use support::server::{Server, command, init};
 
 const NONE: Value = Value::Null;
@@ -350,7 +351,7 @@ fn a_full_disk_is_told_by_health_and_pings_alike_loses_nothing_and_passes() {
     let mut child = command
         .args(["sh", "-c", script, "sh"])
         .arg(folder.path())
-        .arg(env!("CARGO_BIN_EXE_pakyas-server"))
+        .arg(pakyas_server())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

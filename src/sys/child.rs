@@ -159,6 +159,22 @@ pub struct Reaped {
     pub max_rss_kb: u64,
 }
 
+#[cfg(not(all(target_env = "musl", target_pointer_width = "32")))]
+use libc::wait4;
+
+/// The kernel's own call: on machines of 32 bits, musl's for programs with times of 32 bits never
+/// fills in the usage (its compat/time32/wait4_time32.c takes a process id for a failure).
+///
+/// # Safety
+/// As of wait4(2): both pointers are to what may be written.
+#[cfg(all(target_env = "musl", target_pointer_width = "32"))]
+unsafe fn wait4(pid: c_int, status: *mut c_int, options: c_int, usage: *mut libc::rusage) -> c_int {
+    // The kernel's usage begins with two times of 32-bit numbers.
+    const { assert!(size_of::<libc::timeval>() == 2 * size_of::<libc::c_long>()) };
+    // SAFETY: as our caller's; musl's type is as long as the kernel's or longer.
+    unsafe { libc::syscall(libc::SYS_wait4, pid, status, options, usage) as c_int }
+}
+
 /// Takes note of one child that has ended or stopped, where there is one (wait4(2)).
 pub fn reap() -> Option<Reaped> {
     let mut status = 0;
@@ -166,7 +182,7 @@ pub fn reap() -> Option<Reaped> {
     loop {
         // SAFETY: both pointers are to locals that outlive the call.
         let pid = unsafe {
-            libc::wait4(
+            wait4(
                 -1,
                 &mut status,
                 libc::WNOHANG | libc::WUNTRACED,

@@ -17,6 +17,13 @@ const FAULTS: [c_int; 7] = [
     libc::SIGSYS,
 ];
 
+/// The first and the last real-time signal as kill(1), systemd(1) and most jobs count them: those
+/// of glibc. musl keeps the first for itself and begins one later.
+#[cfg(target_os = "linux")]
+const REAL_TIME: std::ops::RangeInclusive<c_int> = 34..=64;
+#[cfg(not(target_os = "linux"))]
+const REAL_TIME: std::ops::RangeInclusive<c_int> = 1..=0;
+
 /// The longest that one sigtimedwait(2) is asked to wait: far from any limit of `time_t`.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
@@ -251,8 +258,8 @@ pub fn name(signal: i32) -> String {
         libc::SIGPWR => "SIGPWR",
         libc::SIGSYS => "SIGSYS",
         #[cfg(target_os = "linux")]
-        _ if signal >= libc::SIGRTMIN() && signal <= libc::SIGRTMAX() => {
-            return format!("SIGRTMIN+{}", signal - libc::SIGRTMIN());
+        _ if REAL_TIME.contains(&signal) => {
+            return format!("SIGRTMIN+{}", signal - REAL_TIME.start());
         }
         _ => return format!("signal {signal}"),
     };

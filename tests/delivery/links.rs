@@ -484,6 +484,10 @@ fn clock_off_by(seconds: i64) -> Option<[String; 4]> {
 /// A ping that is kept while the wall clock is off by `first` seconds and delivered while it
 /// is off by `then`.
 fn survives_a_clock_that_is_set(first: i64, then: i64) {
+    if std::env::var_os("PAKYAS_BIN").is_some() {
+        eprintln!("skipped: faketime reaches no static program");
+        return;
+    }
     let (Some(first_by), Some(then_by)) = (clock_off_by(first), clock_off_by(then)) else {
         return;
     };

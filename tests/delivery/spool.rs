@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::home::{Home, captured};
+use crate::support::programs::pakyas;
 use crate::support::server::Server;
 use crate::support::stub::{Reply, Stub};
 use crate::support::{TempDir, signal, wait_for};
@@ -365,7 +366,7 @@ fn a_full_disk_under_the_spool_is_told_and_the_job_runs_all_the_same() {
     command
         .args(["sh", "-c", script, "sh"])
         .arg(folder.path())
-        .arg(env!("CARGO_BIN_EXE_pakyas"))
+        .arg(pakyas())
         .args([
             "monitor",
             "--ping-timeout",
@@ -560,7 +561,7 @@ fn a_cache_of_more_than_a_day_is_refreshed_after_a_run_and_used_while_it_can_not
 
 #[test]
 fn a_cron_job_with_no_home_runs_and_says_what_is_lost() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pakyas"));
+    let mut command = Command::new(pakyas());
     command
         .env_clear()
         .args([

@@ -10,10 +10,11 @@ pub mod catcher;
 pub mod os;
 #[path = "../support/person.rs"]
 pub mod person;
+#[path = "../support/programs.rs"]
+mod programs;
 #[path = "../support/stub.rs"]
 pub mod stub;
 
-use std::ffi::OsString;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -25,19 +26,14 @@ use std::time::{Duration, Instant};
 
 use pakyas::sys::{self, Await};
 
+pub use self::programs::pakyas;
+
 /// How long a test waits for what must come about: far more than it takes, so that only what
 /// never comes fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A public id; the ping target does not care which.
 pub const PUBLIC_ID: &str = "550e8400-e29b-41d4-a716-446655440000";
-
-/// The client: the one that cargo built, or the one that `PAKYAS_BIN` names.
-pub fn pakyas() -> PathBuf {
-    std::env::var_os("PAKYAS_BIN")
-        .unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_pakyas")))
-        .into()
-}
 
 /// A command with an environment of its own: no settings, and a home that is not there.
 pub fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::programs::pakyas;
+
 /// A fresh home directory, removed when it is dropped.
 pub struct Home {
     path: PathBuf,
@@ -104,7 +106,7 @@ impl Home {
 
     /// The client, with this home and an otherwise empty environment.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pakyas"));
+        let mut command = Command::new(pakyas());
         command
             .env_clear()
             .env("HOME", &self.path)

@@ -8,6 +8,7 @@ pub mod home;
 pub mod hook;
 pub mod os;
 pub mod person;
+pub mod programs;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::programs::pakyas_server;
 use super::{TempDir, wait_for};
 
 /// A running server with one organization, one project and a key. It is ended when dropped.
@@ -53,7 +54,7 @@ impl Answer {
 }
 
 pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pakyas-server"));
+    let mut command = Command::new(pakyas_server());
     command.env_clear().stdin(Stdio::null());
     command
 }

@@ -230,13 +230,13 @@ fn read_certificates(path: &OsString) -> Result<RootCerts, Error> {
 fn told(error: ureq::Error, origin: &str, budget: Duration, by_proxy: bool) -> Error {
     use ureq::Error as E;
     let why = match error {
-        E::Timeout(ureq::Timeout::Resolve) => "finding its address takes too long".to_owned(),
+        E::Timeout(ureq::Timeout::Resolve) => names::trouble(true),
         E::Timeout(ureq::Timeout::Connect) => "connecting takes too long".to_owned(),
         E::Timeout(_) => format!(
             "no answer within {}",
             milliseconds(budget.as_millis() as u64)
         ),
-        E::HostNotFound => "there is no host of that name, or no name server answers".to_owned(),
+        E::HostNotFound => names::trouble(false),
         E::Io(error) => match error
             .get_ref()
             .and_then(|e| e.downcast_ref::<rustls::Error>())

@@ -4,6 +4,7 @@
 //! `monitor` would harm the job; and it starts one even for an address in digits.
 
 use std::fmt;
+use std::fs;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
@@ -12,7 +13,22 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::ResolvedSocketAddrs;
 use ureq::unversioned::transport::NextTimeout;
-use ureq::{Error, unversioned};
+use ureq::{Error, Timeout, unversioned};
+
+/// Where the operating system finds its name servers (resolv.conf(5)).
+const RESOLVER: &str = "/etc/resolv.conf";
+
+/// What to say where a name could not be turned into an address, `slow` where time ran out.
+pub(super) fn trouble(slow: bool) -> String {
+    if fs::metadata(RESOLVER).is_err() {
+        return format!("its name can't be looked up, since there is no {RESOLVER}");
+    }
+    if slow {
+        format!("looking up its name takes too long (the name servers are in {RESOLVER})")
+    } else {
+        "there is no host of that name, or no name server answers".to_owned()
+    }
+}
 
 /// Names are looked up by the operating system, on a thread that is left behind where it
 /// takes too long.
@@ -53,7 +69,8 @@ impl unversioned::resolver::Resolver for Resolver {
             .map_err(Error::Io)?;
         let addresses = receive
             .recv_timeout(*timeout.after)
-            .map_err(|_| Error::Timeout(timeout.reason))?
+            // Whichever limit it was, it is the name that took so long.
+            .map_err(|_| Error::Timeout(Timeout::Resolve))?
             .map_err(|_| Error::HostNotFound)?;
         // The type holds 16 and panics on the 17th.
         for address in addresses.into_iter().take(16) {

@@ -1,0 +1,246 @@
+#!/usr/bin/env bash
+# Makes the release below target/dist: build.sh [TARGET...], each x86_64, aarch64 or armv7; all
+# three where none is named. Both programs for each, static, with musl; their archives, what they
+# are made of (CycloneDX), SHA256SUMS, and the bundle for machines without a network.
+#
+# The compiler and linker of C is zig. The Rust library for musl is built here, with Debian's rustc,
+# from Debian's source of it (way 2); where that can't be had it is rustup's (way 1), which makes
+# larger programs. WAY=1 or WAY=2 allows one way only. What is missing is installed where that can
+# be done.
+#
+# The same commit with the same tools gives the same bytes, in whatever folder.
+set -euo pipefail
+umask 022
+export LC_ALL=C
+cd "$(dirname "$0")/.."
+root=$PWD
+tools=$root/target/tools
+out=$root/target/dist
+
+# Versions of what the bytes depend on, beside rustc.
+zig='ziglang==0.17.1'
+zigbuild='cargo-zigbuild==0.24.0'
+cyclonedx=0.5.9
+
+# Bytes of a stripped program for x86_64.
+declare -A budget=([pakyas]=2000000 [pakyas-server]=6000000)
+
+say() { echo "dist: $*" >&2; }
+fail() {
+    say "$*"
+    exit 1
+}
+
+triple() {
+    case $1 in
+    x86_64 | aarch64) echo "$1-unknown-linux-musl" ;;
+    armv7) echo armv7-unknown-linux-musleabihf ;;
+    *) fail "there is no target '$1'; choose from x86_64, aarch64, armv7" ;;
+    esac
+}
+
+# Installs Debian's packages, or says which are wanted.
+install_packages() {
+    local sudo=()
+    if [ "$(id -u)" -ne 0 ]; then
+        sudo=(sudo -n)
+        sudo -n true 2>/dev/null || fail "install these packages as root, then try again: apt-get install $*"
+    fi
+    command -v apt-get >/dev/null || fail "this machine has no apt-get; wanted is what Debian has in: $*"
+    "${sudo[@]}" apt-get update -q >&2 &&
+        "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -qy --no-install-recommends "$@" >&2 ||
+        fail "these packages could not be installed: $*"
+}
+
+# Whether rustup has the libraries of all targets, or can get them.
+rustup_has_targets() {
+    command -v rustup >/dev/null || return 1
+    local target installed
+    installed=$(rustup target list --installed 2>/dev/null) || return 1
+    for target in "${targets[@]}"; do
+        grep -qx "$(triple "$target")" <<<"$installed" ||
+            timeout 300 rustup target add "$(triple "$target")" >/dev/null 2>&1 || return 1
+    done
+}
+
+# Whether Debian's compiler is there with the source of its own library.
+debian_has_source() {
+    [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] || return 1
+    [ -f "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock" ]
+}
+
+# The way that leaves out of the library what the programs do not use comes first: with rustup's
+# the client is larger than it may be.
+choose_way() {
+    if [ "${WAY:-2}" = 2 ] &&
+        { debian_has_source || { (install_packages rustc-web cargo-web rust-web-src) && debian_has_source; }; }; then
+        way=2
+    elif [ "${WAY:-1}" = 1 ] && rustup_has_targets; then
+        way=1
+    else
+        fail 'there is no Rust library for musl here; wanted are rustc-web, cargo-web and rust-web-src of
+      Debian, or a rustup that has or gets these: '"$(for target in "${targets[@]}"; do triple "$target"; done | xargs)"
+    fi
+}
+
+install_zig() {
+    # A folder of this release of the tools, so that another release is another folder.
+    python=$tools/python-${zig#*==}-${zigbuild#*==}
+    [ -x "$python/bin/cargo-zigbuild" ] && return
+    command -v python3 >/dev/null || install_packages python3 python3-venv
+    rm -rf "$python"
+    python3 -m venv "$python" >&2 || {
+        install_packages python3-venv
+        python3 -m venv "$python" >&2
+    }
+    "$python/bin/pip" install -q --disable-pip-version-check "$zig" "$zigbuild" >&2 || {
+        rm -rf "$python"
+        fail "pip could not install $zig and $zigbuild from PyPI"
+    }
+}
+
+install_cyclonedx() {
+    [ -x "$tools/cargo/bin/cargo-cyclonedx" ] && return
+    # Unoptimised: it takes longer to build than it ever runs.
+    CARGO_TARGET_DIR=$tools/build cargo install -q --locked --debug --root "$tools/cargo" \
+        --version "=$cyclonedx" cargo-cyclonedx >&2 || fail 'cargo-cyclonedx could not be installed'
+    rm -rf "$tools/build"
+}
+
+# Runs cargo for a target: in TARGET COMMAND ARGUMENT...
+cargo_for() {
+    local target=$1 command=$2
+    shift 2
+    local home=${CARGO_HOME:-$HOME/.cargo}
+    local flags="--remap-path-prefix=$root=. --remap-path-prefix=$home/registry/src="
+    # Nothing unwinds and nothing walks the stack: a defect says its place and ends the program.
+    flags+=' -C force-unwind-tables=no'
+    local path=$python/bin:$PATH options=()
+    local settings=(
+        CARGO_TARGET_DIR="$root/target/static"
+        CARGO_INCREMENTAL=0
+        SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH"
+        CFLAGS="-fno-asynchronous-unwind-tables -fno-unwind-tables -ffile-prefix-map=$root=. -ffile-prefix-map=$home/registry/src="
+    )
+    if [ "$way" = 2 ]; then
+        local library
+        library=$(readlink -f "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust")
+        # zig has start files of its own, and its musl is made small where the link asks for it.
+        flags+=" -C link-self-contained=no -C link-arg=-Os --remap-path-prefix=$library=rust"
+        path=$python/bin:/usr/bin:/bin
+        settings+=(CARGO=/usr/bin/cargo RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1)
+        options=(-Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size)
+    fi
+    env -u RUSTUP_TOOLCHAIN -u RUSTC_WRAPPER "${settings[@]}" PATH="$path" RUSTFLAGS="$flags" \
+        cargo-zigbuild "$command" --release --locked --target "$(triple "$target")" \
+        "${options[@]}" "$@"
+}
+
+# What of the package a program is made from.
+selection() {
+    case $1 in
+    pakyas) echo --no-default-features --bin pakyas ;;
+    pakyas-server) echo --bin pakyas-server ;;
+    esac
+}
+
+check_budget() {
+    local program=$1 file=$2 bytes
+    bytes=$(stat -c %s "$file")
+    say "$program for x86_64: $bytes of ${budget[$program]} bytes"
+    [ "$bytes" -le "${budget[$program]}" ] && return
+    [ "$way" = 2 ] || say "rustup's library brings backtraces and unwind tables, which the one that" \
+        'WAY=2 builds leaves out'
+    fail "$program is too large; make size says what the bytes are"
+}
+
+# An archive with one file at its top, the same bytes for the same file.
+pack() {
+    tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
+        --mode=755 -C "$1" -cf - "$2" | gzip -9n >"$3"
+}
+
+# What a program for a target is made of. The tool writes beside Cargo.toml, so it gets a copy.
+bill() {
+    local program=$1 target=$2 features=() copy
+    [ "$program" = pakyas-server ] || features=(--no-default-features)
+    copy=$(mktemp -d)
+    mkdir "$copy/tests"
+    cp -r Cargo.lock README.md src "$copy"
+    # What the tests need would add to the features of what the programs need.
+    sed '/^\[dev-dependencies\]/,/^$/d' Cargo.toml >"$copy/Cargo.toml"
+    cp -r tests/bench tests/demo "$copy/tests"
+    (
+        cd "$copy"
+        "$tools/cargo/bin/cargo-cyclonedx" cyclonedx -q --format json --describe binaries \
+            --target "$(triple "$target")" --no-build-deps "${features[@]}"
+    )
+    # Where the copy lay differs from run to run, and is nobody's business.
+    sed "s|$copy|.|g" "$copy/${program}_bin.cdx.json" >"$out/$program-linux-$target.cdx.json"
+    rm -rf "$copy"
+}
+
+build() {
+    local target=$1 program
+    local built=$root/target/static/$(triple "$target")/release
+    mkdir -p "$out/linux-$target"
+    for program in pakyas pakyas-server; do
+        say "building $program for $target (way $way)"
+        # shellcheck disable=SC2046
+        cargo_for "$target" zigbuild $(selection "$program")
+        install -m 755 "$built/$program" "$out/linux-$target/$program"
+        [ "$target" != x86_64 ] || check_budget "$program" "$built/$program"
+        pack "$out/linux-$target" "$program" "$out/$program-linux-$target.tar.gz"
+        bill "$program" "$target"
+    done
+}
+
+# What the bytes of a program are: the same build with its symbols, grouped by crate.
+measure() {
+    local program=$1 file=$root/target/static/$(triple x86_64)/release/$1
+    # shellcheck disable=SC2046
+    cargo_for x86_64 rustc $(selection "$program") -- -C strip=none >&2
+    echo "$program, bytes for each crate (C: ring's and SQLite's C and assembler, musl, tables):"
+    nm -C -S --size-sort "$file" | awk '
+        $3 !~ /[bB]/ {
+            name = $0
+            sub(/^[0-9a-f]+ [0-9a-f]+ . /, "", name)
+            crate = "C"
+            sub(/^[<&(*[]*(dyn |mut |const )*/, "", name)
+            if (match(name, /^[a-z_0-9]+(\[[0-9a-f]+\])?::/)) {
+                crate = substr(name, 1, RLENGTH - 2)
+                sub(/\[.*/, "", crate)
+            }
+            bytes[crate] += strtonum("0x" $2)
+        }
+        END { for (crate in bytes) printf "%9d %s\n", bytes[crate], crate }' | sort -rn | head -40
+    echo "sections:"
+    size -A "$file" | awk '$2 > 1000 && $3 > 0 && $1 ~ /^\./ { printf "%9d %s\n", $2, $1 }' | sort -rn
+}
+
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 1)}
+export SOURCE_DATE_EPOCH
+if [ "${1:-}" = --size ]; then
+    targets=(x86_64)
+    choose_way
+    install_zig
+    measure pakyas
+    measure pakyas-server
+    exit
+fi
+targets=("$@")
+[ $# -gt 0 ] || targets=(x86_64 aarch64 armv7)
+for target in "${targets[@]}"; do triple "$target" >/dev/null; done
+command -v cargo >/dev/null || fail 'there is no cargo; install Rust with rustup or from the distribution'
+choose_way
+install_zig
+install_cyclonedx
+rm -rf "$out"
+mkdir -p "$out"
+for target in "${targets[@]}"; do build "$target"; done
+if [ -f dist/airgap.sh ] && [ -d "$out/linux-x86_64" ]; then
+    bash dist/airgap.sh "$out/linux-x86_64" "$out"
+fi
+(cd "$out" && sha256sum -- *.tar.gz *.cdx.json >SHA256SUMS)
+say "done: $out"

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Tries the programs of target/dist for another machine under qemu: test-emulated.sh ARCH, which
+# is aarch64 or armv7. A chosen part of the black-box tests: what pakyas does with signals, pipes,
+# children and TLS, and what the server does with pings and alerts. Left out is what tries qemu
+# and not the program: /proc, process 1, measured memory, and what is started with no /bin.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+case ${1:-} in
+aarch64) emulator=qemu-aarch64-static ;;
+armv7) emulator=qemu-arm-static ;;
+*)
+    echo 'Usage: test-emulated.sh aarch64|armv7' >&2
+    exit 2
+    ;;
+esac
+emulator=$(command -v "$emulator") || {
+    echo 'test-emulated: there is no qemu; install it with: apt-get install qemu-user-static' >&2
+    exit 1
+}
+programs=$PWD/target/dist/linux-$1
+wrappers=$PWD/target/emulated/$1
+mkdir -p "$wrappers"
+for program in pakyas pakyas-server; do
+    [ -x "$programs/$program" ] || {
+        echo "test-emulated: $programs has no $program; run make dist TARGETS=$1 first" >&2
+        exit 1
+    }
+    printf '#!/bin/sh\nexec %s %s "$@"\n' "$emulator" "$programs/$program" >"$wrappers/$program"
+    chmod 755 "$wrappers/$program"
+done
+export PAKYAS_BIN=$wrappers/pakyas PAKYAS_SERVER_BIN=$wrappers/pakyas-server
+
+"$PAKYAS_BIN" whoami --format json 2>/dev/null || [ $? -eq 5 ]
+cargo test --locked --test monitor -- report:: timeout:: network::
+cargo test --locked --test delivery -- tls::
+cargo test --locked --test server_pings --test end_to_end
+# That one kills the server right after a delivery: so slow a server has not noted it yet, and
+# delivers once more.
+cargo test --locked --test server_alerts -- --skip a_deadline_that_passes_while_the_server_is_down
