@@ -345,10 +345,18 @@ impl Shared {
     fn next_ready(&self) -> Option<Connection> {
         let mut byte = [0];
         (&self.ready_bell.1).read_exact(&mut byte).ok()?;
-        self.ready
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = ready.pop_front();
+        if !ready.is_empty() {
+            self.ring();
+        }
+        next
+    }
+
+    /// Wakes one thread for a connection that is ready. Where the bell has no room for another
+    /// byte there are some, and each that is taken rings again while anything is left.
+    fn ring(&self) {
+        let _ = (&self.ready_bell.0).write_all(&[1]);
     }
 
     /// Has one of the threads go on with a connection.
@@ -357,8 +365,7 @@ impl Shared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push_back(connection);
-        // Where there is no room for another byte, those that are there wake enough.
-        let _ = (&self.ready_bell.0).write_all(&[1]);
+        self.ring();
     }
 
     fn accept(self: &Arc<Self>) -> Option<Connection> {

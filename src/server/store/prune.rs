@@ -266,8 +266,10 @@ fn old_events(connection: &Connection, cutoff: Millis) -> Result<bool, StoreErro
 fn old_alerts(connection: &Connection, cutoff: Millis) -> Result<bool, StoreError> {
     let deleted = forget_alerts(
         connection,
-        "row IN (SELECT row FROM (SELECT row, triggered_at FROM alert ORDER BY row LIMIT ?2)
-             WHERE triggered_at < ?1)",
+        "row < coalesce(
+             (SELECT row FROM alert WHERE triggered_at >= ?1 ORDER BY row LIMIT 1),
+             (SELECT max(row) FROM alert))
+         ORDER BY row LIMIT ?2",
         params![cutoff, STEP / 4],
     )?;
     Ok(deleted > 0)
@@ -280,9 +282,9 @@ fn forget_alerts(
     values: &[&dyn rusqlite::ToSql],
 ) -> Result<usize, StoreError> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT row FROM (SELECT row FROM alert WHERE {condition}) AS old
+        "SELECT row FROM alert
          WHERE NOT EXISTS (SELECT 1 FROM delivery
-             WHERE alert_row = old.row AND state = 'pending')"
+             WHERE alert_row = alert.row AND state = 'pending') AND {condition}"
     ))?;
     let rows = statement
         .query_map(values, |row| row.get(0))?
