@@ -8,7 +8,7 @@ use super::{Context, confirm, name, usage};
 use crate::client::api::Api;
 use crate::client::args::{ApiKeyCommand, ApiKeyCreate, ApiKeyRevoke};
 use crate::client::error::{Error, Kind};
-use crate::client::render::{self, Table, clean, relative, utc};
+use crate::client::render::{self, Table, clean, relative};
 use crate::client::settings::same_name;
 use crate::schedule::parse_duration;
 use crate::wire::account::{EXPIRES_MAX_DAYS, SCOPES};
@@ -130,7 +130,9 @@ fn create(context: &Context, typed: &ApiKeyCreate) -> Result<(), Error> {
             clean(&created.name),
             clean(&created.key),
             clean(&created.scopes.join(", ")),
-            created.expires_at.map_or_else(|| "never".to_owned(), utc),
+            created
+                .expires_at
+                .map_or_else(|| "never".to_owned(), |at| context.screen.when(at)),
             created.id
         )
     })

@@ -10,7 +10,7 @@ use crate::client::api::Api;
 use crate::client::args::{AuthCommand, AuthKeyCommand};
 use crate::client::config::{self, Credential, Credentials};
 use crate::client::error::{Error, Kind};
-use crate::client::render::{self, Table, clean, utc};
+use crate::client::render::{self, Screen, Table, clean};
 use crate::client::settings::{KeySource, Selection, same_name, typed_key};
 use crate::secret::Secret;
 use crate::wire::Me;
@@ -38,10 +38,12 @@ fn prefix(key: &str) -> String {
     }
 }
 
-fn expires(me: &Me) -> String {
+fn expires(me: &Me, screen: Screen) -> String {
     match &me.key {
         None => "the server does not say".to_owned(),
-        Some(key) => key.expires_at.map_or_else(|| "never".to_owned(), utc),
+        Some(key) => key
+            .expires_at
+            .map_or_else(|| "never".to_owned(), |at| screen.when(at)),
     }
 }
 
@@ -101,7 +103,7 @@ fn status(context: &Context) -> Result<i32, Error> {
         line("API key", format!("{prefix}…{name}, from {source}"));
         if let Ok(me) = &asked {
             line("Scopes", me.scopes.join(", "));
-            line("Expires", expires(me));
+            line("Expires", expires(me, context.screen));
         }
         line(
             "Works",
@@ -281,7 +283,9 @@ fn verify(context: &Context) -> Result<i32, Error> {
                 credential.org_name.clone(),
                 format!("{}…", prefix(&credential.key)),
                 if asked.is_ok() { "yes" } else { "no" }.to_owned(),
-                asked.as_ref().map_or_else(|_| "-".to_owned(), expires),
+                asked
+                    .as_ref()
+                    .map_or_else(|_| "-".to_owned(), |me| expires(me, context.screen)),
             ]);
         }
         table.text(context.screen)

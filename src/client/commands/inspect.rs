@@ -6,7 +6,7 @@ use super::Context;
 use crate::client::args::CheckInspect;
 use crate::client::error::Error;
 use crate::client::lookup;
-use crate::client::render::{self, clean, coloured, milliseconds, or_dash, relative, utc};
+use crate::client::render::{self, Screen, clean, coloured, milliseconds, or_dash, relative};
 use crate::schedule::format_duration;
 use crate::wire::history::Inspection;
 
@@ -15,16 +15,16 @@ pub fn run(context: &Context, typed: &CheckInspect) -> Result<(), Error> {
     let check = lookup::check_or_id(&api, &context.settings.project()?, &typed.check)?;
     let inspection: Inspection = api.get(&format!("/checks/{}/inspect", check.id))?;
     render::one(context.format, &inspection, || {
-        card(&inspection, context.screen.colours)
+        card(&inspection, context.screen)
     })
 }
 
 /// A line for each thing.
-fn card(check: &Inspection, colours: bool) -> String {
+fn card(check: &Inspection, screen: Screen) -> String {
     let now = Timestamp::now();
-    let at = |time: Timestamp| format!("{} ({})", utc(time), relative(time, now));
+    let at = |time: Timestamp| format!("{} ({})", screen.when(time), relative(time, now));
     let mut status = check.status.as_str().to_owned();
-    if colours {
+    if screen.colours {
         status = coloured(&status);
     }
     if let Some(since) = check.status_since {

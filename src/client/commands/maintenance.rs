@@ -11,7 +11,7 @@ use crate::client::api::Api;
 use crate::client::args::{MaintenanceCommand, MaintenanceCreate, MaintenanceDelete};
 use crate::client::error::{Error, Kind};
 use crate::client::lookup;
-use crate::client::render::{self, Table, clean, utc};
+use crate::client::render::{self, Table, clean};
 use crate::schedule::{MAX_SECONDS, parse_duration};
 use crate::wire::maintenance::REASON_MAX;
 use crate::wire::{Maintenance, NewMaintenance};
@@ -72,8 +72,8 @@ fn create(context: &Context, typed: &MaintenanceCreate) -> Result<(), Error> {
     let window: Maintenance = api.post("/maintenance", &new)?;
     context.talk.note(&format!(
         "Alerts are held from {} to {}. To call it off: pakyas maintenance delete {}",
-        utc(window.starts_at),
-        utc(window.ends_at),
+        context.screen.when(window.starts_at),
+        context.screen.when(window.ends_at),
         window.id
     ));
     render::one(context.format, &window, String::new)
@@ -148,8 +148,8 @@ fn list(context: &Context) -> Result<(), Error> {
                 window.reason.clone(),
                 holds(window, &names),
                 state.to_owned(),
-                utc(window.starts_at),
-                utc(window.ends_at),
+                context.screen.when(window.starts_at),
+                context.screen.when(window.ends_at),
                 window.id.to_string(),
             ]);
         }
@@ -204,8 +204,8 @@ fn delete(context: &Context, typed: &MaintenanceDelete) -> Result<(), Error> {
     confirm(
         &format!(
             "Delete the maintenance window '{reason}' ({} to {})? Alerts are held no longer.",
-            utc(window.starts_at),
-            utc(window.ends_at)
+            context.screen.when(window.starts_at),
+            context.screen.when(window.ends_at)
         ),
         typed.yes,
     )?;

@@ -16,7 +16,7 @@ use crate::client::api::Api;
 use crate::client::args::CheckTail;
 use crate::client::error::{Error, Kind};
 use crate::client::lookup;
-use crate::client::render::{self, Format, clean, utc};
+use crate::client::render::{self, Format, clean};
 use crate::schedule::parse_duration;
 use crate::sys::{self, Await};
 use crate::wire::Check;
@@ -399,7 +399,7 @@ impl Tail<'_> {
         };
         format!(
             "{}  {slug}{kind}  {}\n",
-            utc(event.effective_at),
+            self.context.screen.when(event.effective_at),
             clean(&event.summary)
         )
     }
