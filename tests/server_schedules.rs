@@ -216,6 +216,11 @@ fn a_cron_check_goes_down_at_the_second_and_after_a_restart_still_knows_its_sche
     let triggered = time(&alert["alert"]["triggered_at"]);
     assert_eq!(triggered.duration_since(two), SignedDuration::from_secs(7));
 
+    // Else the kill may come before the delivery is noted, and it is made once more.
+    support::wait_for("the delivery to be noted", || {
+        let channels = server.api("GET", "/channels", None).json();
+        (!channels[0]["last_delivery_at"].is_null()).then_some(())
+    });
     server.restart();
     let again = server.show(&check);
     assert_eq!(again["cron_expression"], "0 2 * * *");
