@@ -218,7 +218,7 @@ impl Table {
                     .max_by_key(|&column| widths[column]);
                 match widest {
                     Some(column) if widths[column] > NARROWEST => widths[column] -= 1,
-                    _ => break,
+                    _ => return self.cards(screen),
                 }
             }
         }
@@ -239,6 +239,31 @@ impl Table {
             }
             text.push_str(line.trim_end());
             text.push('\n');
+        }
+        text
+    }
+
+    /// The rows one below the other, a line for each cell, where they are too wide for lines of
+    /// their own: what the next command needs is never cut.
+    fn cards(&self, screen: Screen) -> String {
+        let label = self.heads.iter().map(|head| width(head)).max();
+        let label = label.unwrap_or_default() + GAP;
+        let mut text = String::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            if index > 0 {
+                text.push('\n');
+            }
+            for (column, cell) in row.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
+                let head = self.heads.get(column).copied().unwrap_or_default();
+                text.push_str(head);
+                text.extend(std::iter::repeat_n(' ', label - width(head)));
+                if screen.colours && self.status == Some(column) {
+                    text.push_str(&coloured(cell));
+                } else {
+                    text.push_str(cell);
+                }
+                text.push('\n');
+            }
         }
         text
     }
@@ -400,6 +425,18 @@ mod tests {
         table.row(["A very long name indeed".into(), "up".into(), "a".into()]);
         table.row(["B\u{1b}[31m".into(), "down".into(), "b".into()]);
         table
+    }
+
+    #[test]
+    fn a_table_that_can_not_be_made_to_fit_becomes_a_line_for_each_cell() {
+        let mut table = Table::new(&["NAME", "ID"], &[0]);
+        let id = "7f0a2b1e-0000-4000-8000-000000000000";
+        table.row(["nightly".to_owned(), id.to_owned()]);
+        let screen = Screen {
+            columns: Some(42),
+            ..WIDE
+        };
+        assert_eq!(table.text(screen), format!("NAME  nightly\nID    {id}\n"));
     }
 
     #[test]
