@@ -164,7 +164,7 @@ fn after_signing_in_nobody_is_led_elsewhere() {
                 .with("email", "me@acme.example")
                 .with("password", PASSWORD),
         );
-        assert_eq!(answer.header("location"), "/account", "{next}");
+        assert_eq!(answer.header("location"), "/", "{next}");
     }
 }
 

@@ -254,7 +254,7 @@ pub fn for_doctor(
 }
 
 /// The last line of an output that says anything, without what could steer a terminal.
-fn last_line(output: &[u8]) -> Option<String> {
+pub(super) fn last_line(output: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(output);
     let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
     let line: String = line

@@ -16,6 +16,7 @@ mod live;
 pub mod maintenance;
 mod meters;
 pub mod outbox;
+pub mod overview;
 pub mod pings;
 pub mod projects;
 mod prune;

@@ -7,6 +7,7 @@
 mod account;
 mod device;
 mod forms;
+mod overview;
 mod page;
 mod sign_in;
 mod visit;
@@ -21,12 +22,14 @@ use visit::Visit;
 const STYLE: &str = include_str!("style.css");
 
 /// The first parts of all paths of pages. A check's ping is at a UUID, so none is one of these.
-const PARTS: [&str; 5] = ["account", "device", "sign-in", "sign-out", "web"];
+const PARTS: [&str; 6] = [
+    "account", "device", "projects", "sign-in", "sign-out", "web",
+];
 
 /// Whether what is at `path` is a page.
 pub fn owns(path: &str) -> bool {
     let first = path.split('/').nth(1).unwrap_or_default();
-    PARTS.contains(&first)
+    path == "/" || PARTS.contains(&first)
 }
 
 /// Answers a request for a page.
@@ -41,6 +44,8 @@ pub fn answer(app: &App, request: &Request) -> Response {
     };
     let segments: Vec<&str> = request.path.split('/').skip(1).collect();
     let answer = match (method, segments.as_slice()) {
+        ("GET", [""]) => overview::show(&visit, None),
+        ("GET", ["projects", id]) => overview::show(&visit, Some(id)),
         ("GET", ["account"]) => account::show(&visit),
         ("GET", ["sign-in"]) => sign_in::show(&visit),
         ("POST", ["sign-in"]) => sign_in::take(&visit),
@@ -48,11 +53,12 @@ pub fn answer(app: &App, request: &Request) -> Response {
         ("GET", ["device", link]) => device::show(&visit, link),
         ("POST", ["device", link]) => device::decide(&visit, link),
         ("GET", ["web", "style.css"]) => Ok(style()),
-        (_, ["account" | "sign-in" | "sign-out"] | ["device", _]) => Ok(visit.message(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "That can't be done here",
-            "Go back, and use the buttons of the page.",
-        )),
+        (_, ["" | "account" | "sign-in" | "sign-out"] | ["device" | "projects", _]) => Ok(visit
+            .message(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "That can't be done here",
+                "Go back, and use the buttons of the page.",
+            )),
         _ => Ok(visit.message(
             StatusCode::NOT_FOUND,
             "There is no such page",
@@ -90,6 +96,7 @@ mod tests {
     #[test]
     fn nobody_is_led_to_another_site_after_signing_in() {
         assert_eq!(page_of_ours("/device/abc"), Some("/device/abc"));
+        assert_eq!(page_of_ours("/"), Some("/"));
         for next in [
             "",
             "account",

@@ -12,7 +12,7 @@ use crate::server::http::Response;
 use crate::server::store::{StoreError, sessions};
 
 /// Where to go when nothing else was asked for.
-const HOME: &str = "/account";
+const HOME: &str = "/";
 
 #[derive(Template)]
 #[template(path = "sign-in.html")]
