@@ -122,9 +122,9 @@ fn list(context: &Context, typed: &CheckList) -> Result<(), Error> {
                 "in this project"
             }
         )),
-        (there, 0) => context
-            .talk
-            .note(&format!("None of the {there} checks is such a one")),
+        (there, 0) => context.talk.note(&format!(
+            "None of the {there} checks has that status or tag"
+        )),
         _ => {}
     }
     render::list(context.format, &checks, || {
@@ -204,7 +204,14 @@ fn card(check: &Check, screen: Screen) -> String {
         ("Slug", clean(&check.slug)),
         ("Status", status),
         ("Project", clean(&check.project_name)),
-        ("Period", clean(&schedule(check))),
+        (
+            if check.cron_expression.is_some() {
+                "Cron"
+            } else {
+                "Period"
+            },
+            clean(&schedule(check)),
+        ),
         ("Grace", format_duration(check.grace_seconds)),
     ];
     if let Some(zone) = &check.timezone {
