@@ -30,13 +30,14 @@ fn every_page_keeps_to_itself() {
         for part in [
             "default-src 'none'",
             "style-src 'self'",
+            "connect-src 'self'",
             "form-action 'self'",
             "frame-ancestors 'none'",
             "base-uri 'none'",
         ] {
             assert!(policy.contains(part), "{path}: {policy}");
         }
-        assert!(!policy.contains("script"), "{policy}");
+        assert!(policy.contains("script-src 'self';") && !policy.contains("unsafe"));
         assert_eq!(page.header("x-content-type-options"), "nosniff");
         assert_eq!(page.header("cache-control"), "no-store");
         assert!(page.header("content-type").starts_with("text/html"));

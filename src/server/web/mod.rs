@@ -1,14 +1,19 @@
-//! The server's pages: HTML made here, with forms and a cookie, and no script.
+//! The server's pages: HTML made here, with forms and a cookie; all work without a script.
 //!
 //! `visit.rs` is who asks, with their cookie; `forms.rs` is what keeps other sites from sending
 //! forms in their name; `page.rs` is what every answer has. A new page is a file with the
 //! function that answers, a template that extends `layout.html`, and a line in [`answer`].
 
 mod account;
+mod check_form;
 mod device;
+mod fields;
 mod forms;
 mod overview;
 mod page;
+mod place;
+mod preview;
+mod settings;
 mod sign_in;
 mod visit;
 
@@ -22,8 +27,8 @@ use visit::Visit;
 const STYLE: &str = include_str!("style.css");
 
 /// The first parts of all paths of pages. A check's ping is at a UUID, so none is one of these.
-const PARTS: [&str; 6] = [
-    "account", "device", "projects", "sign-in", "sign-out", "web",
+const PARTS: [&str; 9] = [
+    "account", "checks", "device", "projects", "schedule", "settings", "sign-in", "sign-out", "web",
 ];
 
 /// Whether what is at `path` is a page.
@@ -53,6 +58,14 @@ pub fn answer(app: &App, request: &Request) -> Response {
         ("GET", ["device", link]) => device::show(&visit, link),
         ("POST", ["device", link]) => device::decide(&visit, link),
         ("GET", ["web", "style.css"]) => Ok(style()),
+        ("GET", ["web", "check-form.js"]) => Ok(check_form::script()),
+        ("GET", ["schedule", "preview"]) => place::answer(preview::show(&visit)),
+        ("GET", ["checks", "new"]) => place::answer(check_form::new(&visit)),
+        ("POST", ["checks", "new"]) => place::answer(check_form::create(&visit)),
+        ("GET", ["checks", id, "edit"]) => place::answer(check_form::edit(&visit, id)),
+        ("POST", ["checks", id, "edit"]) => place::answer(check_form::update(&visit, id)),
+        (_, ["settings", route @ ..]) => place::answer(settings::answer(&visit, method, route)),
+        ("POST", ["account", what]) => place::answer(account::change(&visit, what)),
         (_, ["" | "account" | "sign-in" | "sign-out"] | ["device" | "projects", _]) => Ok(visit
             .message(
                 StatusCode::METHOD_NOT_ALLOWED,
