@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::super::bell::Bell;
 use super::super::clock;
+use super::super::complaint::complain;
 use super::super::engine::{self, Effect, Event, Millis, Reason, Rules, Windows};
 use super::live::{Live, LiveCheck, Published};
 use super::prune::{Pruner, Retention};
@@ -530,7 +531,7 @@ impl Thread {
                 }
             }
             Err(error) => {
-                eprintln!("pakyas-server: {error}");
+                complain(error);
                 self.live.roll_back();
             }
         }
