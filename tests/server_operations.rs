@@ -198,6 +198,9 @@ fn check_config_says_everything_at_once_and_makes_nothing() {
         "--tls-key=/no/key",
         "--access-log",
         "/no/folder/log",
+        "--smtp-host=mail.example.com",
+        "--smtp-from=alerts@example.com",
+        "--smtp-ca-file=/no/authority",
     ]);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
@@ -206,6 +209,7 @@ fn check_config_says_everything_at_once_and_makes_nothing() {
         file.to_str().unwrap(),
         "/no/cert",
         "/no/folder/log",
+        "/no/authority",
     ] {
         assert!(said.contains(word), "{word}: {said}");
     }

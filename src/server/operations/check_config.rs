@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 
 use super::super::access_log::AccessLog;
+use super::super::alerts::Notifier;
 use super::super::args::Serve;
 use super::super::http::Tls;
 use super::super::store::{self, DATABASE};
@@ -22,6 +23,7 @@ pub fn run(options: &Serve) -> Result<Vec<String>, Vec<String>> {
             Err(sentence) => wrong.push(sentence),
         }
     }
+    wrong.extend(Notifier::new(options.smtp.as_ref()).err());
     let running = match directory(options) {
         Ok(running) => running,
         Err(sentence) => {
