@@ -403,3 +403,14 @@ fn a_full_disk_is_told_by_health_and_pings_alike_loses_nothing_and_passes() {
     drop(stdin);
     child.wait().unwrap();
 }
+
+#[test]
+fn pings_are_refused_once_the_data_directory_was_deleted() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    assert_eq!(server.ping(&check, "").status, 200);
+    std::fs::remove_file(server.database()).unwrap();
+    assert_eq!(server.ping(&check, "").status, 503);
+    let health = server.request("GET", "/healthz", &[], b"").unwrap();
+    assert_eq!(health.status, 503);
+}
