@@ -8,6 +8,7 @@ pub mod api;
 mod args;
 mod bell;
 mod clock;
+mod complaint;
 pub mod doctor;
 pub mod engine;
 mod histogram;

@@ -3,6 +3,7 @@
 use askama::Template;
 use ureq_proto::http::StatusCode;
 
+use crate::server::complaint::complain;
 use crate::server::http::Response;
 use crate::server::store::StoreError;
 
@@ -60,7 +61,7 @@ pub(super) fn redirect(to: String) -> Response {
 
 /// The store does not answer.
 pub(super) fn unavailable(error: &StoreError) -> Response {
-    eprintln!("pakyas-server: {error}");
+    complain(error);
     html(
         StatusCode::SERVICE_UNAVAILABLE,
         &Message {
