@@ -126,6 +126,16 @@ impl Mail {
         self.end.as_ref()
     }
 
+    /// Whether this process may end: the end's outcome is known, and where it is only kept the
+    /// start is over too, which may still be on its way to the same slow disk.
+    pub fn is_settled(&mut self) -> bool {
+        match self.end_outcome() {
+            None => false,
+            Some(Delivery::Kept(_)) => *self.shared.start_flag(),
+            Some(Delivery::Done(_) | Delivery::Lost(_)) => true,
+        }
+    }
+
     /// How the start's delivery went, once it is over.
     pub fn start_outcome(&mut self) -> Option<&Delivery> {
         self.read_news();
@@ -193,6 +203,7 @@ impl Shared {
     fn start_over(&self) {
         *self.start_flag() = true;
         self.start_ended.notify_all();
+        sys::wake();
     }
 
     /// Waits until `until` for the start to be over, and gives whether it is. The end does not
