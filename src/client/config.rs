@@ -139,6 +139,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
         Kind::Usage,
         format!("Can't read {}: {error}", path.display()),
     )
+    .of_this_machine()
 }
 
 /// Reads the file of that kind in `directory`; the default where there is none.
@@ -152,11 +153,12 @@ pub fn load<T: Kept>(directory: &Path) -> Result<T, Error> {
         Trouble::Damaged(why) => Error::new(
             Kind::Usage,
             format!(
-                "The file {path} is damaged: {why}\n  Mend it, or log in again, which sets it aside:  \
+                "The file {path} is damaged: {why}. Mend it, or log in again, which sets it aside: \
                  pakyas login --api-key KEY --api-url URL",
                 path = path.display()
             ),
-        ),
+        )
+        .of_this_machine(),
     })
 }
 

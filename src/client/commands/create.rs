@@ -101,6 +101,21 @@ fn rehearse(
         if let Some(limit) = new.max_runtime_seconds {
             lines.push(("Max runtime", format_duration(limit)));
         }
+        if let Some(text) = &new.description {
+            lines.push(("Description", clean(text)));
+        }
+        if !new.tags.is_empty() {
+            lines.push(("Tags", clean(&new.tags.join(", "))));
+        }
+        let thresholds = [
+            ("misses", new.alert_after_miss_pings),
+            ("failures", new.alert_after_fail_pings),
+        ];
+        for (what, count) in thresholds {
+            if let Some(count) = count {
+                lines.push(("Alert after", format!("{count} {what} in a row")));
+            }
+        }
         table(&lines)
     })
 }
@@ -196,6 +211,7 @@ const AUTO: &str = "auto";
 const OWN_ZONE: &str = "the organization's";
 
 fn settle(typed: CheckCreate) -> Result<Wanted, Error> {
+    let loose = typed.name.is_some() && typed.positional_slug.is_some();
     let slug = match (typed.positional_slug, typed.slug) {
         (Some(one), Some(other)) if one != other => {
             return Err(usage(format!(
@@ -227,7 +243,11 @@ fn settle(typed: CheckCreate) -> Result<Wanted, Error> {
         }
     };
     if !is_slug(&slug) {
-        return Err(not_a_slug(&slug));
+        let error = not_a_slug(&slug);
+        return Err(match loose {
+            true => error.and("; if it belongs to the name, put that in quotes: --name \"My Job\""),
+            false => error,
+        });
     }
     let schedule = plan::settle(plan::Typed {
         period: typed.period,

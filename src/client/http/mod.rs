@@ -208,6 +208,7 @@ fn read_certificates(path: &OsString) -> Result<RootCerts, Error> {
                 path.to_string_lossy().escape_debug()
             ),
         )
+        .of_this_machine()
     };
     let pem = files::read(path.as_ref(), CA_MAX)
         .map_err(|e| refuse(e.to_string()))?
