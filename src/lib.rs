@@ -5,6 +5,7 @@
 //! to each other is in [`wire`].
 
 pub mod client;
+mod crypto;
 pub mod random;
 pub mod schedule;
 pub mod secret;
