@@ -1,10 +1,10 @@
 //! All checks of an organization, or of one of its projects: what is wrong first.
 
 use askama::Template;
-use jiff::Timestamp;
 use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
+use super::moment::Moment;
 use super::page::Frame;
 use super::visit::Visit;
 use crate::server::clock;
@@ -22,9 +22,6 @@ const PAGE: usize = 60;
 const RUNS: usize = 30;
 const STEP: usize = 5;
 const HEIGHT: i64 = 20;
-
-/// The page is asked for again after so many seconds.
-const REFRESH: &str = "30";
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -56,6 +53,7 @@ struct Group {
 
 /// A check as the page shows it.
 struct Line {
+    id: Uuid,
     project: Option<String>,
     name: String,
     tags: Vec<String>,
@@ -66,24 +64,6 @@ struct Line {
     next: Option<Moment>,
     strip: Strip,
     said: Option<String>,
-}
-
-/// A time, for people and for programs.
-struct Moment {
-    iso: String,
-    exact: String,
-    words: String,
-}
-
-impl Moment {
-    fn new(at: Millis, now: Millis) -> Self {
-        let time = Timestamp::from_second(at.div_euclid(1000)).unwrap_or_default();
-        Self {
-            iso: time.to_string(),
-            exact: time.strftime("%F %T UTC").to_string(),
-            words: relative(at, now),
-        }
-    }
 }
 
 /// A strip of runs as paths, one for each way to end.
@@ -209,7 +189,7 @@ pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response,
         tag,
         groups,
     };
-    Ok(visit.page(StatusCode::OK, &page).with("refresh", REFRESH))
+    Ok(visit.page(StatusCode::OK, &page))
 }
 
 fn line(
@@ -223,6 +203,7 @@ fn line(
         None
     };
     Ok(Line {
+        id: check.id,
         project: is_wrong(check.status).then(|| check.project.clone()),
         name: check.name.clone(),
         tags: check.tags.iter().take(5).cloned().collect(),
@@ -270,7 +251,7 @@ fn escape(text: &str) -> String {
 }
 
 /// The shape of a status, which tells it without its colour.
-fn shape(status: Status) -> &'static str {
+pub(super) fn shape(status: Status) -> &'static str {
     match status {
         Status::Down => "✕",
         Status::Overrunning => "◆",
@@ -278,21 +259,6 @@ fn shape(status: Status) -> &'static str {
         Status::New => "○",
         Status::Up => "●",
         Status::Paused => "‖",
-    }
-}
-
-fn relative(at: Millis, now: Millis) -> String {
-    let seconds = at.abs_diff(now) / 1000;
-    let far = match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    };
-    if at > now {
-        format!("in {far}")
-    } else {
-        format!("{far} ago")
     }
 }
 
@@ -340,11 +306,5 @@ mod tests {
         assert_eq!(strip.success, "M142 20v-20");
         assert_eq!(strip.missing, "M147 20v-20");
         assert_eq!(strip.words, "1 succeeded, 1 failed, 1 missing");
-    }
-
-    #[test]
-    fn times_are_told_from_now_on() {
-        assert_eq!(relative(0, 90_000), "1 min ago");
-        assert_eq!(relative(7_200_000, 0), "in 2 h");
     }
 }
