@@ -4,7 +4,7 @@ use askama::Template;
 use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
-use super::moment::Moment;
+use super::moment::{Moment, lasting};
 use super::page::Frame;
 use super::visit::Visit;
 use crate::server::clock;
@@ -27,6 +27,7 @@ const HEIGHT: i64 = 20;
 #[template(path = "overview.html")]
 struct Overview<'a> {
     frame: Frame<'a>,
+    title: String,
     heading: String,
     /// The path of this page, without the query.
     path: String,
@@ -63,6 +64,7 @@ struct Line {
     last: Option<Moment>,
     next: Option<Moment>,
     strip: Strip,
+    why: Option<String>,
     said: Option<String>,
 }
 
@@ -137,6 +139,8 @@ pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response,
                     check.project.to_lowercase()
                 },
                 rank(check.status),
+                // Of what is wrong, the newest trouble is the news.
+                if wrong { -check.since } else { 0 },
                 check.name.to_lowercase(),
             )
         });
@@ -173,9 +177,11 @@ pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response,
             .collect();
         format!("?org={}&page={page}{filters}", org.id)
     };
+    let heading = project.map_or(org.name.clone(), |project| project.name);
     let page = Overview {
         frame: visit.frame(),
-        heading: project.map_or(org.name.clone(), |project| project.name),
+        title: title(&heading, &counts),
+        heading,
         path,
         org_id: org.id,
         organizations: theirs,
@@ -197,10 +203,10 @@ fn line(
     check: &Glance,
     now: Millis,
 ) -> Result<Line, StoreError> {
-    let said = if check.failures > 0 {
+    let (exit_code, said) = if check.failures > 0 {
         overview::last_words(connection, check.row)?
     } else {
-        None
+        (None, None)
     };
     Ok(Line {
         id: check.id,
@@ -213,8 +219,36 @@ fn line(
         last: check.last_ping.map(|at| Moment::new(at, now)),
         next: check.expected.map(|at| Moment::new(at, now)),
         strip: strip(&overview::runs(connection, check.row, RUNS)?),
+        why: why(check, exit_code, now),
         said,
     })
+}
+
+/// What is wrong with a check, in a few words.
+fn why(check: &Glance, exit_code: Option<u8>, now: Millis) -> Option<String> {
+    let ago = |at: Millis| lasting(now - at);
+    match (check.status, check.running_since, check.expected) {
+        (Status::Down, ..) if check.failures > 0 => {
+            let code = exit_code.map_or(String::new(), |code| format!(" with exit code {code}"));
+            Some(match check.failures {
+                1 => format!("failed{code}"),
+                many => format!("failed{code}, {many} times in a row"),
+            })
+        }
+        (Status::Down, Some(at), _) => Some(format!("started {} ago and never finished", ago(at))),
+        (Status::Down, None, Some(at)) if at <= now => {
+            Some(format!("has not reported, overdue for {}", ago(at)))
+        }
+        (Status::Down, ..) => Some("has not reported".to_owned()),
+        (Status::Overrunning, Some(at), _) => {
+            Some(format!("has been running for {}, too long", ago(at)))
+        }
+        (Status::Overrunning, None, _) => Some("runs too long".to_owned()),
+        (Status::Late, _, Some(at)) if at <= now => {
+            Some(format!("late for {}, within its grace", ago(at)))
+        }
+        _ => None,
+    }
 }
 
 /// The worst first.
@@ -238,6 +272,19 @@ fn is_wrong(status: Status) -> bool {
 fn count(checks: &[Glance]) -> Vec<(&'static str, usize)> {
     let of = |status| checks.iter().filter(|check| check.status == status).count();
     ORDER.map(|status| (status.as_str(), of(status))).to_vec()
+}
+
+/// What the page's tab says: what is wrong, for whoever looks at another.
+fn title(heading: &str, counts: &[(&'static str, usize)]) -> String {
+    let wrong: Vec<String> = counts
+        .iter()
+        .filter(|(name, count)| *count > 0 && Status::from_name(name).is_some_and(is_wrong))
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    match wrong.as_slice() {
+        [] => heading.to_owned(),
+        some => format!("{} · {heading}", some.join(", ")),
+    }
 }
 
 /// A text as a part of a query (RFC 3986 section 2.1).

@@ -23,6 +23,7 @@ use crate::server::alerts::message::milliseconds;
 use crate::server::clock;
 use crate::server::engine::Millis;
 use crate::server::http::Response;
+use crate::server::plain::plain;
 use crate::server::store::accounts::{Role, memberships};
 use crate::server::store::checks::{self, Which};
 use crate::server::store::events::{self, Position, Wanted};
@@ -105,8 +106,8 @@ struct Page<'a> {
 struct UptimeLine {
     label: &'static str,
     share: Option<String>,
-    /// Whether it was down in that time.
-    down: bool,
+    /// Whether it was down for more than a hundredth of that time.
+    poor: bool,
     words: String,
 }
 
@@ -155,14 +156,12 @@ pub(super) fn show(visit: &Visit<'_>, id: &str) -> Result<Response, StoreError> 
         .unwrap_or_else(|| usual_span(check, &upcoming));
     let before: Option<Uuid> = asked("before").parse().ok();
     let page = visit.app.store.read(|connection| {
-        // One snapshot, so that no part of the page contradicts another.
-        let snapshot = connection.unchecked_transaction()?;
-        let inspection = inspect::inspect(&snapshot, row, check, now)?;
-        let steps = check_page::steps(&snapshot, row, now - 90 * DAY)?;
-        let ends = check_page::ends(&snapshot, row, now - span, DRAWN)?;
-        let charted = check_page::ends(&snapshot, row, 0, CHARTED)?;
-        let mut runs = check_page::runs(&snapshot, row, before, RUNS)?;
-        let last = check_page::last_end(&snapshot, row, EXCERPT)?;
+        let inspection = inspect::inspect(connection, row, check, now)?;
+        let steps = check_page::steps(connection, row, now - 90 * DAY)?;
+        let ends = check_page::ends(connection, row, now - span, DRAWN)?;
+        let charted = check_page::ends(connection, row, 0, CHARTED)?;
+        let mut runs = check_page::runs(connection, row, before, RUNS)?;
+        let last = check_page::last_end(connection, row, EXCERPT)?;
         let wanted = |limit, states, cursor| Wanted {
             limit,
             since: None,
@@ -171,15 +170,15 @@ pub(super) fn show(visit: &Visit<'_>, id: &str) -> Result<Response, StoreError> 
             states,
             alerts: !states,
         };
-        let changes = events::list(&snapshot, row, &wanted(CHANGES, true, None))?;
+        let changes = events::list(connection, row, &wanted(CHANGES, true, None))?;
         let cursor = Position::parse(&asked("alerts"));
-        let alerts = events::list(&snapshot, row, &wanted(ALERTS, false, cursor))?;
-        let project = projects::get(&snapshot, org.id, check.project_id)?;
+        let alerts = events::list(connection, row, &wanted(ALERTS, false, cursor))?;
+        let project = projects::get(connection, org.id, check.project_id)?;
 
         let has_more = runs.len() > RUNS as usize;
         runs.truncate(RUNS as usize);
         let excerpt = match &last {
-            Some((run, output)) if run.kind == Kind::Fail => run::readable(output),
+            Some((run, output)) if run.kind == Kind::Fail => plain(output),
             _ => String::new(),
         };
         let window = inspection.maintenance;
@@ -192,7 +191,11 @@ pub(super) fn show(visit: &Visit<'_>, id: &str) -> Result<Response, StoreError> 
             since: inspection
                 .status_since
                 .map(|at| moment(at.as_millisecond())),
-            reason: inspection.critical_reason.or_else(|| calm(check, now)),
+            reason: inspection
+                .critical_reason
+                // Of one failure, the line about the last run says it all.
+                .filter(|_| check.status != Status::Down || check.consecutive_failures != 1)
+                .or_else(|| calm(check, now)),
             window: window.in_maintenance.then(|| {
                 let ends = window.ends_at.map(|at| moment(at.as_millisecond()));
                 (window.reason.unwrap_or_default(), ends)
@@ -314,7 +317,7 @@ fn uptimes(steps: &[check_page::Step], now: Millis) -> Vec<UptimeLine> {
             return UptimeLine {
                 label,
                 share: None,
-                down: false,
+                poor: false,
                 words: "It was not watched then".to_owned(),
             };
         };
@@ -329,7 +332,7 @@ fn uptimes(steps: &[check_page::Step], now: Millis) -> Vec<UptimeLine> {
         UptimeLine {
             label,
             share: Some(uptime.percent()),
-            down: uptime.down > 0,
+            poor: uptime.down > uptime.watched() / 100,
             words,
         }
     };

@@ -9,6 +9,7 @@ use crate::server::alerts::message::milliseconds;
 use crate::server::clock;
 use crate::server::engine::Millis;
 use crate::server::http::Response;
+use crate::server::plain::plain;
 use crate::server::store::check_page::{self, Run};
 use crate::server::store::{StoreError, pings};
 use crate::server::web::moment::{Moment, lasting};
@@ -42,7 +43,7 @@ impl RunLine {
     pub fn new(run: &Run, now: Millis) -> Self {
         let (class, shape, result) = match (run.kind, run.exit_code) {
             (Kind::Success, _) => ("well", "●", "succeeded".to_owned()),
-            (Kind::Fail, Some(code)) => ("badly", "✕", format!("failed, exit code {code}")),
+            (Kind::Fail, Some(code)) => ("badly", "✕", format!("failed with exit code {code}")),
             (Kind::Fail, None) => ("badly", "✕", "failed".to_owned()),
             (Kind::Start, _) => ("open", "◌", "started, no end yet".to_owned()),
             (Kind::Log, _) => ("said", "·", "said something".to_owned()),
@@ -118,52 +119,14 @@ pub(in crate::server::web) fn show(
             frame: visit.frame(),
             check: &found.check,
             run: RunLine::new(&run, clock::now()),
-            output: output.as_deref().map(readable),
+            output: output.as_deref().map(plain),
         },
     ))
-}
-
-/// An output as a browser can show it: without what steers a terminal, such as colours.
-pub(super) fn readable(output: &[u8]) -> String {
-    let text = String::from_utf8_lossy(output);
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            // A control sequence ends with a letter or one of a few signs (ECMA-48 section 5.4).
-            '\u{1b}' if rest.next_if_eq(&'[').is_some() => {
-                while rest.next_if(|c| !('@'..='~').contains(c)).is_some() {}
-                rest.next();
-            }
-            '\r' if rest.peek() == Some(&'\n') => {}
-            // What was overwritten, such as the steps of a progress bar, stands line by line.
-            '\r' => plain.push('\n'),
-            '\n' | '\t' => plain.push(c),
-            c if c.is_control() => {}
-            c => plain.push(c),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn an_output_is_shown_without_what_steers_a_terminal() {
-        for (output, text) in [
-            ("a\r\nb\n", "a\nb\n"),
-            ("\u{1b}[1;31mred\u{1b}[0m plain", "red plain"),
-            ("10%\r20%", "10%\n20%"),
-            ("bell\u{7}\u{0}\ttab", "bell\ttab"),
-            ("\u{1b}[", ""),
-        ] {
-            assert_eq!(readable(output.as_bytes()), text);
-        }
-        assert_eq!(readable(b"\xff"), "\u{fffd}");
-    }
 
     #[test]
     fn memory_is_told_in_the_unit_that_fits() {
@@ -171,13 +134,5 @@ mod tests {
         assert_eq!(memory(12_697), "12.3 MiB");
         assert_eq!(memory(3_145_728), "3.0 GiB");
         assert!(memory(u64::MAX).ends_with(" GiB"));
-    }
-
-    proptest! {
-        #[test]
-        fn no_output_leaves_a_control_character(output: Vec<u8>) {
-            let text = readable(&output);
-            prop_assert!(text.chars().all(|c| !c.is_control() || c == '\n' || c == '\t'));
-        }
     }
 }

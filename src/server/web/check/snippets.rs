@@ -9,7 +9,7 @@ pub(super) struct Snippet {
     /// What it is called in the page.
     pub id: &'static str,
     pub title: &'static str,
-    pub hint: &'static str,
+    pub hint: String,
     pub text: String,
 }
 
@@ -26,13 +26,13 @@ pub(super) fn all(check: &Check, project: &str, server: &str) -> Vec<Snippet> {
         Snippet {
             id: "crontab",
             title: "crontab",
-            hint: "On a machine where pakyas is logged in. Put your command behind the two dashes.",
+            hint: format!("On a machine where pakyas is logged in and uses this project (pakyas project switch {project}). Put your command behind the two dashes."),
             text: format!("{times} pakyas monitor {slug} -- /path/to/job.sh\n"),
         },
         Snippet {
             id: "curl",
             title: "curl",
-            hint: "Without pakyas: tells start, end and exit code, but keeps nothing where the network is away.",
+            hint: "Without pakyas: tells start, end and exit code, but keeps nothing where the network is away.".to_owned(),
             text: format!(
                 "curl -fsS -m 10 --retry 5 -o /dev/null {url}/start\n\
                  /path/to/job.sh\n\
@@ -42,7 +42,7 @@ pub(super) fn all(check: &Check, project: &str, server: &str) -> Vec<Snippet> {
         Snippet {
             id: "systemd",
             title: "systemd",
-            hint: "A drop-in for the job's unit: /etc/systemd/system/YOUR.service.d/pakyas.conf, then systemctl daemon-reload. Settings as in dist/examples/client.env.",
+            hint: "A drop-in for the job's unit: /etc/systemd/system/YOUR.service.d/pakyas.conf, then systemctl daemon-reload. Settings as in dist/examples/client.env.".to_owned(),
             text: format!(
                 "[Service]\n\
                  ExecStart=\n\
@@ -53,13 +53,13 @@ pub(super) fn all(check: &Check, project: &str, server: &str) -> Vec<Snippet> {
         Snippet {
             id: "kubernetes",
             title: "Kubernetes",
-            hint: "An image that has pakyas in it. The secret: kubectl create secret generic pakyas-secrets --from-literal=api-key=…",
+            hint: "An image that has pakyas in it. The secret: kubectl create secret generic pakyas-secrets --from-literal=api-key=…".to_owned(),
             text: kubernetes(slug, &times, project, server),
         },
         Snippet {
             id: "github",
             title: "GitHub Actions",
-            hint: "With the API key as a secret of the repository. GitHub's schedule is in UTC.",
+            hint: "With the API key as a secret of the repository. GitHub's schedule is in UTC.".to_owned(),
             text: github(slug, &times, project, server),
         },
     ]
