@@ -8,10 +8,11 @@ pub fn plain(output: &[u8]) -> String {
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
-            // A control sequence ends with a letter or one of a few signs (ECMA-48 section 5.4).
+            // A control sequence is digits and signs, then a letter or one of a few other signs
+            // (ECMA-48 section 5.4).
             '\u{1b}' if rest.next_if_eq(&'[').is_some() => {
-                while rest.next_if(|c| !('@'..='~').contains(c)).is_some() {}
-                rest.next();
+                while rest.next_if(|c| (' '..='?').contains(c)).is_some() {}
+                let _end = rest.next_if(|c| ('@'..='~').contains(c));
             }
             '\r' if rest.peek() == Some(&'\n') => {}
             // What was overwritten, such as the steps of a progress bar, stands line by line.
@@ -37,6 +38,7 @@ mod tests {
             ("10%\r20%", "10%\n20%"),
             ("bell\u{7}\u{0}\ttab", "bell\ttab"),
             ("\u{1b}[", ""),
+            ("\u{1b}[1;\nnext", "\nnext"),
         ] {
             assert_eq!(plain(output.as_bytes()), text);
         }
