@@ -15,6 +15,7 @@ mod histogram;
 pub mod http;
 mod metrics;
 mod operations;
+mod plain;
 pub mod program;
 mod rate;
 mod scheduler;

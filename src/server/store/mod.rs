@@ -7,6 +7,7 @@
 pub mod accounts;
 mod beside;
 pub mod channels;
+pub mod check_page;
 pub mod checks;
 pub mod deliveries;
 pub mod events;

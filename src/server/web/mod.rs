@@ -1,12 +1,15 @@
-//! The server's pages: HTML made here, with forms and a cookie, and no script.
+//! The server's pages: HTML made here, with forms and a cookie. All of it works without a
+//! script; `script.js` only spares people to load a page again, and knows their time zone.
 //!
 //! `visit.rs` is who asks, with their cookie; `forms.rs` is what keeps other sites from sending
 //! forms in their name; `page.rs` is what every answer has. A new page is a file with the
 //! function that answers, a template that extends `layout.html`, and a line in [`answer`].
 
 mod account;
+mod check;
 mod device;
 mod forms;
+mod moment;
 mod overview;
 mod page;
 mod sign_in;
@@ -19,11 +22,14 @@ use super::http::{Request, Response};
 use visit::Visit;
 
 /// The look of all pages.
-const STYLE: &str = include_str!("style.css");
+const STYLE: &str = concat!(include_str!("style.css"), include_str!("check.css"));
+
+/// The script of all pages.
+const SCRIPT: &str = include_str!("script.js");
 
 /// The first parts of all paths of pages. A check's ping is at a UUID, so none is one of these.
-const PARTS: [&str; 6] = [
-    "account", "device", "projects", "sign-in", "sign-out", "web",
+const PARTS: [&str; 7] = [
+    "account", "checks", "device", "projects", "sign-in", "sign-out", "web",
 ];
 
 /// Whether what is at `path` is a page.
@@ -46,19 +52,26 @@ pub fn answer(app: &App, request: &Request) -> Response {
     let answer = match (method, segments.as_slice()) {
         ("GET", [""]) => overview::show(&visit, None),
         ("GET", ["projects", id]) => overview::show(&visit, Some(id)),
+        ("GET", ["checks", id]) => check::show(&visit, id),
+        ("GET", ["checks", id, "runs", run]) => check::run::show(&visit, id, run),
+        ("POST", ["checks", id, "pause"]) => check::act::pause(&visit, id, true),
+        ("POST", ["checks", id, "resume"]) => check::act::pause(&visit, id, false),
+        ("GET", ["checks", id, "delete"]) => check::act::confirm(&visit, id),
+        ("POST", ["checks", id, "delete"]) => check::act::delete(&visit, id),
         ("GET", ["account"]) => account::show(&visit),
         ("GET", ["sign-in"]) => sign_in::show(&visit),
         ("POST", ["sign-in"]) => sign_in::take(&visit),
         ("POST", ["sign-out"]) => sign_in::leave(&visit),
         ("GET", ["device", link]) => device::show(&visit, link),
         ("POST", ["device", link]) => device::decide(&visit, link),
-        ("GET", ["web", "style.css"]) => Ok(style()),
-        (_, ["" | "account" | "sign-in" | "sign-out"] | ["device" | "projects", _]) => Ok(visit
-            .message(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "That can't be done here",
-                "Go back, and use the buttons of the page.",
-            )),
+        ("GET", ["web", "style.css"]) => Ok(file("text/css", STYLE)),
+        ("GET", ["web", "script.js"]) => Ok(file("text/javascript", SCRIPT)),
+        (_, ["" | "account" | "sign-in" | "sign-out"] | ["device" | "projects" | "checks", _])
+        | (_, ["checks", _, "pause" | "resume" | "delete"]) => Ok(visit.message(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "That can't be done here",
+            "Go back, and use the buttons of the page.",
+        )),
         _ => Ok(visit.message(
             StatusCode::NOT_FOUND,
             "There is no such page",
@@ -68,15 +81,15 @@ pub fn answer(app: &App, request: &Request) -> Response {
     answer.unwrap_or_else(|error| page::unavailable(&error))
 }
 
-fn style() -> Response {
+fn file(kind: &str, text: &str) -> Response {
     Response {
         status: StatusCode::OK,
         headers: vec![
-            ("content-type", "text/css; charset=utf-8".to_owned()),
+            ("content-type", format!("{kind}; charset=utf-8")),
             ("cache-control", "public, max-age=3600".to_owned()),
             ("x-content-type-options", "nosniff".to_owned()),
         ],
-        body: STYLE.as_bytes().to_vec(),
+        body: text.as_bytes().to_vec(),
     }
 }
 

@@ -7,9 +7,11 @@ use crate::server::complaint::complain;
 use crate::server::http::Response;
 use crate::server::store::StoreError;
 
-/// Nothing from elsewhere, no script, in nobody's frame, and forms to us alone.
-const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; \
-                      frame-ancestors 'none'; base-uri 'none'";
+/// Nothing from elsewhere, no script and no style but our files, in nobody's frame, and forms to
+/// us alone.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; \
+                      base-uri 'none'";
 
 /// What the layout needs.
 pub(super) struct Frame<'a> {
