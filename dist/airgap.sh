@@ -43,8 +43,14 @@ dist/licences.sh x86_64-unknown-linux-musl >"$top/doc/LICENSES.txt"
 for unit in dist/systemd/*.service dist/systemd/*.timer; do
     put 644 "$unit" "systemd/${unit##*/}"
 done
-put 644 dist/README.md examples/README.txt
-for folder in examples docker kubernetes ci systemd/drop-ins; do
+mkdir "$top/examples"
+# The files of dist/examples are beside it here, and what makes the bundle is not in it. The
+# backquotes are the page's own.
+# shellcheck disable=SC2016
+sed -e 's|`examples/|`|g' -e 's|; `airgap.sh` makes it.*|, which this is |' \
+    -e '/^For those who change this/,$d' dist/README.md >"$top/examples/README.txt"
+chmod 644 "$top/examples/README.txt"
+for folder in examples docker kubernetes ci systemd; do
     find "dist/$folder" -type f | while read -r file; do
         to=${file#dist/}
         put 644 "$file" "examples/${to#examples/}"

@@ -4,7 +4,11 @@
 //! [`schedule`]. The client and the server never see each other; what they say
 //! to each other is in [`wire`].
 
+// A release is built without what {:?} prints: see dist/build.sh.
+#![cfg_attr(not(test), warn(clippy::use_debug))]
+
 pub mod client;
+mod crypto;
 pub mod random;
 pub mod schedule;
 pub mod secret;

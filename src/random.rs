@@ -5,6 +5,8 @@
 
 use uuid::Uuid;
 
+use crate::crypto;
+
 /// The operating system gave no random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRandomness;
@@ -23,7 +25,7 @@ impl std::error::Error for NoRandomness {}
 /// [`NoRandomness`] where the system call fails; nothing weaker is used instead.
 pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
-    rustls::crypto::ring::default_provider()
+    crypto::provider()
         .secure_random
         .fill(&mut bytes)
         .map_err(|_| NoRandomness)?;

@@ -123,6 +123,26 @@ pub fn format_duration(seconds: u64) -> String {
     parts.join(" ")
 }
 
+/// The five fields with which cron starts a job that often, where it can.
+pub fn cron_times(period: u64) -> Option<String> {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 3_600;
+    const DAY: u64 = 86_400;
+    Some(match period {
+        MINUTE => "* * * * *".to_owned(),
+        HOUR => "0 * * * *".to_owned(),
+        DAY => "0 2 * * *".to_owned(),
+        604_800 => "0 2 * * 1".to_owned(),
+        _ if period < HOUR && period.is_multiple_of(MINUTE) && HOUR.is_multiple_of(period) => {
+            format!("*/{} * * * *", period / MINUTE)
+        }
+        _ if period < DAY && period.is_multiple_of(HOUR) && DAY.is_multiple_of(period) => {
+            format!("0 */{} * * *", period / HOUR)
+        }
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +182,23 @@ mod tests {
         ] {
             let message = parse_duration(text).unwrap_err().to_string();
             assert!(message.contains("1h 30m"), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn cron_lines_are_offered_where_cron_can_keep_the_period() {
+        for (period, line) in [
+            (60, Some("* * * * *")),
+            (300, Some("*/5 * * * *")),
+            (3_600, Some("0 * * * *")),
+            (21_600, Some("0 */6 * * *")),
+            (86_400, Some("0 2 * * *")),
+            (604_800, Some("0 2 * * 1")),
+            (5, None),
+            (420, None),
+            (90, None),
+        ] {
+            assert_eq!(cron_times(period).as_deref(), line, "{period}");
         }
     }
 

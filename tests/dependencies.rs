@@ -78,3 +78,42 @@ fn every_direct_dependency_has_its_line_in_contributing() {
     }
     assert!(count > 5, "no dependencies were found in Cargo.toml");
 }
+
+/// `1.89` and `1.89.0` as numbers.
+fn version(text: &str) -> Vec<u32> {
+    let mut numbers: Vec<u32> = text.split('.').map(|part| part.parse().unwrap()).collect();
+    numbers.resize(3, 0);
+    numbers
+}
+
+/// No older compiler than today's can be had where the tests run. That our own code asks for nothing
+/// newer of the library is clippy's `incompatible_msrv`.
+#[test]
+fn no_dependency_wants_a_newer_rust_than_cargo_toml_says() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--format-version", "1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let stated = version(env!("CARGO_PKG_RUST_VERSION"));
+    let mut count = 0;
+    for package in metadata["packages"].as_array().unwrap() {
+        let Some(wanted) = package["rust_version"].as_str() else {
+            continue;
+        };
+        count += 1;
+        assert!(
+            version(wanted) <= stated,
+            "{} {} wants Rust {wanted}: let `cargo update` choose another, or say so in Cargo.toml",
+            package["name"],
+            package["version"]
+        );
+    }
+    assert!(count > 30, "{count} crates only say which Rust they want");
+}

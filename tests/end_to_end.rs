@@ -442,6 +442,20 @@ fn projects_and_channels_are_deleted_only_when_that_is_meant() {
             .stdout
             .contains("Staging")
     );
+    let in_use = || {
+        let config: Value = serde_json::from_str(&home.read("config.json")).unwrap();
+        config["projects"].to_string()
+    };
+    assert!(in_use().contains("Production"), "another one stays in use");
+    home.pakyas("project create Next").exits(0);
+    home.pakyas("project switch next").exits(0);
+    assert!(in_use().contains("Next"));
+    home.pakyas("project delete next -y")
+        .exits(0)
+        .says("pakyas project switch NAME");
+    assert!(!in_use().contains("Next"), "{}", in_use());
+    home.pakyas("check list").exits(2).says("project");
+    home.pakyas("project switch production").exits(0);
     server.webhook("ops", "http://127.0.0.1:9/", None);
     home.pakyas("channel delete ops").exits(2).says("-y");
     home.pakyas("channel delete OPS -y").exits(0);

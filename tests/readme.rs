@@ -98,3 +98,28 @@ fn each_example_of_the_readme_prints_what_the_readme_shows() {
     }
     assert!(count >= 5, "the README shows {count} commands only");
 }
+
+#[test]
+fn the_readme_has_every_flag_of_the_manual() {
+    let manual = Command::new(pakyas()).arg("man").output().unwrap();
+    let manual = String::from_utf8(manual.stdout)
+        .unwrap()
+        .replace("\\-", "-");
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let in_readme = flags(&readme);
+    let in_manual = flags(&manual);
+    assert!(in_manual.len() > 40, "{in_manual:?}");
+    let missing: Vec<_> = in_manual.difference(&in_readme).collect();
+    assert!(missing.is_empty(), "not in README.md: {missing:?}");
+}
+
+/// The long flags that a text names.
+fn flags(text: &str) -> std::collections::BTreeSet<&str> {
+    let is_name = |c: char| c.is_ascii_lowercase() || c == '-';
+    text.split(|c| !is_name(c))
+        .filter(|word| word.starts_with("--"))
+        .map(|word| word.trim_end_matches('-'))
+        .filter(|word| word.len() > 3)
+        .collect()
+}

@@ -309,7 +309,8 @@ fn a_name_that_is_not_there_and_a_machine_without_a_resolver_are_told_in_a_sente
         ),
         (
             None,
-            "its name can't be looked up, since there is no /etc/resolv.conf",
+            "its name can't be looked up, since there is no /etc/resolv.conf; write 'nameserver \
+             ADDRESS' into one, or use the server's address",
         ),
     ] {
         let url = "http://elsewhere.example.com:8080";

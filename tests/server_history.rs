@@ -459,7 +459,7 @@ fn the_doctor_reads_the_last_line_of_failures_and_the_senders_clock() {
     let findings = &diagnosis["findings"];
     assert_eq!(
         findings[1]["details"]["last_line"],
-        "no space left on [31mdevice"
+        "no space left on device"
     );
     let off = findings[2]["details"]["off_ms"].as_i64().unwrap();
     assert!(

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::process::Command;
 
@@ -346,5 +347,58 @@ fn settings_that_can_not_work_end_the_start_with_a_sentence() {
         assert!(!output.status.success());
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(text.contains(word), "{text}");
+    }
+}
+
+#[test]
+fn a_mail_server_that_says_a_byte_now_and_then_is_waited_for_no_longer_than_a_silent_one() {
+    let slow = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = slow.local_addr().unwrap().port().to_string();
+    std::thread::spawn(move || {
+        for client in slow.incoming().flatten() {
+            std::thread::spawn(move || drop(dribble(client)));
+        }
+    });
+    let server = Server::start_with("127.0.0.1:0", |command: &mut Command| {
+        command
+            .args(["--smtp-host", "127.0.0.1", "--smtp-port", &port])
+            .args(["--smtp-security", "none", "--smtp-from", "a@pakyas.test"]);
+    });
+    let channel = email(&server);
+    refused(&server, &channel, "did not answer within 10 seconds");
+}
+
+/// A greeting that comes to its end after 20 seconds.
+fn dribble(mut client: std::net::TcpStream) -> std::io::Result<()> {
+    for byte in b"220 ".iter().chain(&[b'x'; 76]) {
+        client.write_all(&[*byte])?;
+        std::thread::sleep(std::time::Duration::from_millis(250));
+    }
+    client.write_all(b"\r\n")
+}
+
+#[test]
+fn what_is_no_mail_server_is_told_by_what_it_says() {
+    for (said, word) in [
+        (
+            b"HTTP/1.1 400 Bad Request\r\n".to_vec(),
+            "HTTP/1.1 400 Bad Request",
+        ),
+        (b"2".repeat(1_000_000), "does not end"),
+        (Vec::new(), "closed the connection"),
+    ] {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = other.local_addr().unwrap().port().to_string();
+        std::thread::spawn(move || {
+            for mut client in other.incoming().flatten() {
+                let _ = client.write_all(&said);
+            }
+        });
+        let server = Server::start_with("127.0.0.1:0", |command: &mut Command| {
+            command
+                .args(["--smtp-host", "127.0.0.1", "--smtp-port", &port])
+                .args(["--smtp-security", "none", "--smtp-from", "a@pakyas.test"]);
+        });
+        refused(&server, &email(&server), word);
     }
 }

@@ -198,6 +198,9 @@ fn check_config_says_everything_at_once_and_makes_nothing() {
         "--tls-key=/no/key",
         "--access-log",
         "/no/folder/log",
+        "--smtp-host=mail.example.com",
+        "--smtp-from=alerts@example.com",
+        "--smtp-ca-file=/no/authority",
     ]);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
@@ -206,6 +209,7 @@ fn check_config_says_everything_at_once_and_makes_nothing() {
         file.to_str().unwrap(),
         "/no/cert",
         "/no/folder/log",
+        "/no/authority",
     ] {
         assert!(said.contains(word), "{word}: {said}");
     }
@@ -671,4 +675,30 @@ fn the_access_log_on_stdout_is_whole_when_the_server_has_ended() {
     stdout.read_to_string(&mut rest).unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(rest.matches("\"/healthz\"").count(), 3, "{rest}");
+}
+
+#[test]
+fn check_config_sees_that_nothing_can_be_written_there() {
+    let Some(mut command) = support::unshare(&["-m"]) else {
+        return;
+    };
+    let folder = TempDir::new();
+    // Even root writes nothing to a read-only file system, whatever the modes say.
+    let script = "mount -t tmpfs none \"$1\" && mkdir \"$1/there\" && mount -o remount,ro \"$1\" \
+                  || { echo skipped; exit; }; \
+                  for name in there new/one; do \
+                    \"$2\" check-config --listen 127.0.0.1:0 --data-dir \"$1/$name\"; \
+                  done 2>&1";
+    let output = command
+        .args(["sh", "-c", script, "sh"])
+        .arg(folder.path())
+        .arg(env!("CARGO_BIN_EXE_pakyas-server"))
+        .output()
+        .unwrap();
+    let said = text(&output.stdout);
+    if said == "skipped\n" {
+        eprintln!("skipped: nothing can be mounted here");
+        return;
+    }
+    assert_eq!(said.matches("Read-only file system").count(), 2, "{said}");
 }

@@ -341,9 +341,9 @@ fn a_full_disk_is_told_by_health_and_pings_alike_loses_nothing_and_passes() {
     };
     let folder = TempDir::new();
     // The server in a mount namespace where its directory is a small disk, filled and emptied
-    // by what is typed to the shell that started it.
+    // by what is typed to the shell that started it. Its log is on a full disk all the time.
     let script = "mount -t tmpfs -o size=3m none \"$1\" || { echo skipped; exit; }; cd \"$1\"; \
-                  \"$2\" --listen 127.0.0.1:0 --data-dir data & server=$!; \
+                  \"$2\" --listen 127.0.0.1:0 --data-dir data 2> /dev/full & server=$!; \
                   while read -r word; do \
                     case $word in fill) cat /dev/zero > filler 2> /dev/null;; free) rm filler;; esac; \
                     echo did $word; \
@@ -402,4 +402,15 @@ fn a_full_disk_is_told_by_health_and_pings_alike_loses_nothing_and_passes() {
     assert_eq!(server.history(&check).len(), acknowledged);
     drop(stdin);
     child.wait().unwrap();
+}
+
+#[test]
+fn pings_are_refused_once_the_data_directory_was_deleted() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    assert_eq!(server.ping(&check, "").status, 200);
+    std::fs::remove_file(server.database()).unwrap();
+    assert_eq!(server.ping(&check, "").status, 503);
+    let health = server.request("GET", "/healthz", &[], b"").unwrap();
+    assert_eq!(health.status, 503);
 }

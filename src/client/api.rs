@@ -187,27 +187,29 @@ impl<'a> Api<'a> {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, Error> {
-        let body = serde_json::to_vec(body)
-            .map_err(|e| Error::new(Kind::Defect, format!("can't put {path} in JSON: {e}")))?;
+        let body = in_json(path, serde_json::to_vec(body))?;
         self.read(path, &self.call(method, path, Some(&body))?)
     }
 
     fn read<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, Error> {
-        // serde's own message may quote what was sent, so only the place is told.
-        serde_json::from_slice(body).map_err(|e| {
-            let path = path.split('?').next().unwrap_or(path);
-            Error::new(
-                Kind::Refused,
-                format!(
-                    "What {} answered to {}{path} is not what the Pakyas API answers (line {}, column {}). \
-                     Is it the address of an API? pakyas --api-url URL, or PAKYAS_API_URL",
-                    origin(&self.base),
-                    wire::API_PREFIX,
-                    e.line(),
-                    e.column()
-                ),
-            )
-        })
+        serde_json::from_slice(body).map_err(|e| self.not_the_api(path, &e))
+    }
+
+    /// That an answer is of another shape. serde's own message may quote what was sent, so only
+    /// the place is told.
+    fn not_the_api(&self, path: &str, error: &serde_json::Error) -> Error {
+        let path = path.split('?').next().unwrap_or(path);
+        Error::new(
+            Kind::Refused,
+            format!(
+                "What {} answered to {}{path} is not what the Pakyas API answers (line {}, column {}). \
+                 Is it the address of an API? pakyas --api-url URL, or PAKYAS_API_URL",
+                origin(&self.base),
+                wire::API_PREFIX,
+                error.line(),
+                error.column()
+            ),
+        )
     }
 
     /// The body of what the API answers, where it does not refuse.
@@ -260,6 +262,10 @@ impl<'a> Api<'a> {
         }
         Err(refusal(&answer, origin(&self.base), self.key.source))
     }
+}
+
+fn in_json(path: &str, body: serde_json::Result<Vec<u8>>) -> Result<Vec<u8>, Error> {
+    body.map_err(|e| Error::new(Kind::Defect, format!("can't put {path} in JSON: {e}")))
 }
 
 /// That there is no organization of that name.

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::error::{Error, Kind};
 use super::files;
+use super::json::indented;
 
 /// The largest file of either kind, bytes.
 const FILE_MAX: u64 = 1024 * 1024;
@@ -139,6 +140,18 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
         Kind::Usage,
         format!("Can't read {}: {error}", path.display()),
     )
+    .of_this_machine()
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(
+        Kind::Refused,
+        format!(
+            "Can't write {}: {error}\n  PAKYAS_CONFIG_DIR names another directory; without one, \
+             PAKYAS_API_KEY and PAKYAS_PROJECT say what would be kept there",
+            path.display()
+        ),
+    )
 }
 
 /// Reads the file of that kind in `directory`; the default where there is none.
@@ -152,11 +165,12 @@ pub fn load<T: Kept>(directory: &Path) -> Result<T, Error> {
         Trouble::Damaged(why) => Error::new(
             Kind::Usage,
             format!(
-                "The file {path} is damaged: {why}\n  Mend it, or log in again, which sets it aside:  \
+                "The file {path} is damaged: {why}. Mend it, or log in again, which sets it aside: \
                  pakyas login --api-key KEY --api-url URL",
                 path = path.display()
             ),
-        ),
+        )
+        .of_this_machine(),
     })
 }
 
@@ -170,16 +184,7 @@ pub fn update<T: Kept>(
     change: impl FnOnce(&mut T),
 ) -> Result<Option<PathBuf>, Error> {
     let path = directory.join(T::NAME);
-    let refuse = |error: std::io::Error| {
-        Error::new(
-            Kind::Refused,
-            format!(
-                "Can't write {}: {error}\n  PAKYAS_CONFIG_DIR names another directory; without one, \
-                 PAKYAS_API_KEY and PAKYAS_PROJECT say what would be kept there",
-                path.display()
-            ),
-        )
-    };
+    let refuse = |error: std::io::Error| unwritable(&path, &error);
     let _turn = files::turn(directory, PATIENCE).map_err(refuse)?;
     let (mut value, aside) = match load_or_trouble::<T>(&path) {
         Ok(value) => (value, None),
@@ -190,9 +195,8 @@ pub fn update<T: Kept>(
         Err(Trouble::Unreadable(error)) => return Err(unreadable(&path, &error)),
     };
     change(&mut value);
-    let mut text = serde_json::to_vec_pretty(&value).map_err(|e| refuse(e.into()))?;
-    text.push(b'\n');
-    files::write(&path, &text, files::Worth::Kept).map_err(refuse)?;
+    let text = serde_json::to_string(&value).map_err(|e| refuse(e.into()))?;
+    files::write(&path, indented(&text).as_bytes(), files::Worth::Kept).map_err(refuse)?;
     Ok(aside)
 }
 

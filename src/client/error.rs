@@ -44,6 +44,7 @@ impl Kind {
 pub struct Error {
     kind: Kind,
     message: String,
+    is_local: bool,
     retry_after: Option<Duration>,
 }
 
@@ -53,6 +54,7 @@ impl Error {
         Self {
             kind,
             message: message.into(),
+            is_local: false,
             retry_after: None,
         }
     }
@@ -61,6 +63,18 @@ impl Error {
     pub fn retry_after(mut self, pause: Option<Duration>) -> Self {
         self.retry_after = pause;
         self
+    }
+
+    /// The same failure, which lies in a file of this machine: once that is mended, what was
+    /// to be sent can be.
+    pub fn of_this_machine(mut self) -> Self {
+        self.is_local = true;
+        self
+    }
+
+    /// Whether it lies in a file of this machine.
+    pub fn is_local(&self) -> bool {
+        self.is_local
     }
 
     /// The same failure, with more said at the end of its first line.

@@ -15,6 +15,7 @@ mod door;
 pub mod error;
 mod files;
 mod http;
+mod json;
 mod lookup;
 mod man;
 pub mod monitor;

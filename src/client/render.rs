@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::args::Globals;
 use super::error::{Error, Kind};
+use super::json::indented;
 use crate::schedule::format_duration;
 use crate::sys;
 use crate::wire::Status;
@@ -70,14 +71,12 @@ pub fn one(
     value: &impl Serialize,
     table: impl FnOnce() -> String,
 ) -> Result<(), Error> {
-    print(
-        match format {
-            Format::Table => table(),
-            Format::Json => line(serde_json::to_string_pretty(value))?,
-            Format::Ndjson => line(serde_json::to_string(value))?,
-        }
-        .as_bytes(),
-    )
+    let text = match format {
+        Format::Table => table(),
+        Format::Json => indented(&compact(serde_json::to_string(value))?),
+        Format::Ndjson => compact(serde_json::to_string(value))? + "\n",
+    };
+    print(text.as_bytes())
 }
 
 /// Shows a list: as `table` says, or as JSON.
@@ -89,25 +88,31 @@ pub fn list<T: Serialize>(
     values: &[T],
     table: impl FnOnce() -> String,
 ) -> Result<(), Error> {
-    let text = match format {
-        Format::Table => table(),
-        Format::Json => line(serde_json::to_string_pretty(values))?,
-        Format::Ndjson => {
-            let mut lines = String::new();
-            for value in values {
-                lines.push_str(&line(serde_json::to_string(value))?);
-            }
-            lines
-        }
+    if format == Format::Table {
+        return print(table().as_bytes());
+    }
+    let values = values.iter().map(serde_json::to_string);
+    documents(format, &mut values.map(compact))
+}
+
+/// Shows a list of documents, each without spaces.
+fn documents(
+    format: Format,
+    values: &mut dyn Iterator<Item = Result<String, Error>>,
+) -> Result<(), Error> {
+    let mut values: Vec<String> = values.collect::<Result<_, _>>()?;
+    let text = if format == Format::Json {
+        indented(&format!("[{}]", values.join(",")))
+    } else {
+        // So that the last one ends like the others.
+        values.extend((!values.is_empty()).then(String::new));
+        values.join("\n")
     };
     print(text.as_bytes())
 }
 
-fn line(text: Result<String, serde_json::Error>) -> Result<String, Error> {
-    let mut text =
-        text.map_err(|e| Error::new(Kind::Defect, format!("can't put the result in JSON: {e}")))?;
-    text.push('\n');
-    Ok(text)
+fn compact(text: Result<String, serde_json::Error>) -> Result<String, Error> {
+    text.map_err(|e| Error::new(Kind::Defect, format!("can't put the result in JSON: {e}")))
 }
 
 /// What stdout is.

@@ -258,6 +258,7 @@ impl Settings {
                     Kind::NotLoggedIn,
                     format!("Not logged in: PAKYAS_API_KEY: {why}"),
                 )
+                .of_this_machine()
             })?;
             let org = asked
                 .as_deref()
@@ -275,8 +276,8 @@ impl Settings {
         let active = self.config_of(&api_url)?.and_then(|config| config.org_id);
         let of_active = stored.iter().find(|c| Some(c.org_id) == active);
         let key = |c: &Credential, org, wanted_org| {
-            let secret =
-                Secret::from_setting(&c.key).map_err(|why| Error::new(Kind::NotLoggedIn, why))?;
+            let secret = Secret::from_setting(&c.key)
+                .map_err(|why| Error::new(Kind::NotLoggedIn, why).of_this_machine())?;
             checked(Key {
                 secret,
                 source: KeySource::Stored,

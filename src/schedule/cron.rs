@@ -12,6 +12,7 @@
 //!   the hour is doubled, and right after the skipped hour where it is in that.
 
 mod fields;
+pub mod words;
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};

@@ -16,6 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::complaint::complain;
 use super::http::Record;
 
 /// How many lines may wait for the disk; those beyond are dropped and counted.
@@ -145,7 +146,7 @@ fn write_all(records: &Receiver<Entry>, mut sink: Sink, path: &Path, reopen: &At
         if reopen.swap(false, Ordering::SeqCst) {
             match Sink::open(path) {
                 Ok(new) => sink = new,
-                Err(sentence) => eprintln!("pakyas-server: {sentence}; going on with the old one"),
+                Err(sentence) => complain(format!("{sentence}; going on with the old one")),
             }
         }
         // All that waits in one write.
@@ -161,7 +162,7 @@ fn write_all(records: &Receiver<Entry>, mut sink: Sink, path: &Path, reopen: &At
             Err(error) if !told => {
                 told = true;
                 let path = path.display();
-                eprintln!("pakyas-server: can't write the access log {path}: {error}");
+                complain(format!("can't write the access log {path}: {error}"));
             }
             Err(_) => {}
         }

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use super::access_log::AccessLog;
 use super::accounts::{Accounts, passwords};
-use super::admin;
+use super::admin::{self, password};
 use super::alerts::Notifier;
 use super::alerts::dispatch::Dispatcher;
 use super::api::{App, Rates};
 use super::args::{self, Exit, Init, Mode, Serve};
 use super::bell::Bell;
 use super::clock;
+use super::complaint::complain;
 use super::http::{Limits, Listener, Setup, Tls, TlsFiles};
 use super::metrics::Metrics;
 use super::operations;
@@ -22,7 +23,6 @@ use super::store::Store;
 use super::store::accounts::{self, Created, FirstOrganization};
 use super::systemd::Systemd;
 use crate::VERSION;
-use crate::secret::Secret;
 use crate::sys::{self, SIGHUP, SIGINT, SIGTERM};
 
 /// What the first organization is called when nobody says.
@@ -46,14 +46,14 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> i32 {
         Ok(Mode::Admin(options)) => admin::run(options).and_then(|text| print(&text)),
         Err(Exit::Help(text)) => print(&text),
         Err(Exit::Usage(text)) => {
-            eprintln!("pakyas-server: {text}\nRun pakyas-server --help for the options.");
+            complain(format!("{text}\nRun pakyas-server --help for the options."));
             return 2;
         }
     };
     match result {
         Ok(()) => 0,
         Err(sentence) => {
-            eprintln!("pakyas-server: {sentence}");
+            complain(sentence);
             1
         }
     }
@@ -77,7 +77,7 @@ fn init(options: Init) -> Result<(), String> {
     let password_hash = options
         .password_file
         .as_deref()
-        .map(|path| passwords::hash(Secret::from_file(path)?.expose()))
+        .map(|path| passwords::hash(password::in_file(path)?.expose()))
         .transpose()?;
     let store = Store::open(&options.data_dir, "", Bell::default()).map_err(|e| e.to_string())?;
     let initialised = store
@@ -142,8 +142,8 @@ fn serve(options: &Serve) -> Result<(), String> {
     let public_url = match &options.public_url {
         Some(url) => url.clone(),
         None if address.ip().is_unspecified() => {
-            eprintln!(
-                "pakyas-server: clients on other machines need to know where this server is; give --public-url"
+            complain(
+                "clients on other machines need to know where this server is; give --public-url",
             );
             format!("{scheme}://localhost:{}", address.port())
         }
@@ -221,7 +221,9 @@ fn reload(tls: Option<&Tls>, access_log: Option<&AccessLog>) {
         match tls.reload() {
             Ok(warning) => warn(warning),
             Err(sentence) => {
-                eprintln!("pakyas-server: {sentence}; going on with the certificate from before");
+                complain(format!(
+                    "{sentence}; going on with the certificate from before"
+                ));
             }
         }
     }
@@ -232,7 +234,7 @@ fn reload(tls: Option<&Tls>, access_log: Option<&AccessLog>) {
 
 fn warn(warning: Option<String>) {
     if let Some(sentence) = warning {
-        eprintln!("pakyas-server: {sentence}");
+        complain(sentence);
     }
 }
 

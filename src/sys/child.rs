@@ -106,12 +106,12 @@ impl Inherited {
     }
 
     fn apply(&self, terminal: Option<c_int>) {
-        // SAFETY: system calls with plain numbers and with a mask that is initialised.
+        // SAFETY: system calls with plain numbers.
         unsafe {
             if let Some(terminal) = terminal {
                 // From a background group this would stop us, were SIGTTOU not blocked; it is
                 // not any more, since Command empties the mask first.
-                libc::pthread_sigmask(libc::SIG_SETMASK, &all_but_faults(), std::ptr::null_mut());
+                let _ = change_mask(libc::SIG_SETMASK, &all_but_faults());
                 libc::tcsetpgrp(terminal, libc::getpgrp());
             }
             for descriptor in 0..3 {
@@ -125,8 +125,8 @@ impl Inherited {
             if self.sigchld_ignored {
                 libc::signal(libc::SIGCHLD, libc::SIG_IGN);
             }
-            libc::pthread_sigmask(libc::SIG_SETMASK, &self.mask, std::ptr::null_mut());
         }
+        let _ = change_mask(libc::SIG_SETMASK, &self.mask);
     }
 }
 
@@ -159,15 +159,24 @@ pub struct Reaped {
     pub max_rss_kb: u64,
 }
 
-#[cfg(not(all(target_env = "musl", target_pointer_width = "32")))]
+#[cfg(not(all(
+    target_env = "musl",
+    target_pointer_width = "32",
+    not(libc_unstable_musl_v1_2)
+)))]
 use libc::wait4;
 
 /// The kernel's own call: on machines of 32 bits, musl's for programs with times of 32 bits never
-/// fills in the usage (its compat/time32/wait4_time32.c takes a process id for a failure).
+/// fills in the usage (its compat/time32/wait4_time32.c takes a process id for a failure). `make
+/// dist` builds with times of 64 bits.
 ///
 /// # Safety
 /// As of wait4(2): both pointers are to what may be written.
-#[cfg(all(target_env = "musl", target_pointer_width = "32"))]
+#[cfg(all(
+    target_env = "musl",
+    target_pointer_width = "32",
+    not(libc_unstable_musl_v1_2)
+))]
 unsafe fn wait4(pid: c_int, status: *mut c_int, options: c_int, usage: *mut libc::rusage) -> c_int {
     // The kernel's usage begins with two times of 32-bit numbers.
     const { assert!(size_of::<libc::timeval>() == 2 * size_of::<libc::c_long>()) };

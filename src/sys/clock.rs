@@ -47,8 +47,8 @@ pub fn boot_id() -> Option<String> {
 /// How far local time was ahead of UTC at that time, seconds since 1970; in seconds, negative
 /// west of Greenwich. As `TZ` says, else /etc/localtime (tzset(3)); 0 where neither helps.
 pub fn local_offset(unix: i64) -> i64 {
-    // On machines with 32 bits it may have half as many; they end in 2038 anyway.
-    let unix = unix as libc::time_t;
+    // Half as many bits where the C library's times end in 2038.
+    let unix = unix as _;
     let mut time = MaybeUninit::<libc::tm>::zeroed();
     // SAFETY: both pointers are to locals; zeroes are a valid tm. tzset and localtime_r read the
     // environment, which nothing in this program changes.

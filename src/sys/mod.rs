@@ -41,6 +41,24 @@ pub fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
+/// Whether this process may write to what is at `path`, and make files there where it is a
+/// directory: by its rights, and by the file system's, which may be read-only (access(2)).
+///
+/// # Errors
+/// Why it may not.
+#[cfg(feature = "server")]
+pub fn may_write(path: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the path is a string with its zero, and is only read.
+    let result =
+        unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::W_OK, libc::AT_EACCESS) };
+    match result {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
 /// What this machine is called, where it says so in plain text (gethostname(2)).
 pub fn host_name() -> Option<String> {
     let mut name = [0_u8; 256];

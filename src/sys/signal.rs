@@ -45,12 +45,17 @@ pub(super) fn nothing() -> libc::sigset_t {
     set_of(&[])
 }
 
-/// Every signal that can be put off, which is every signal that can be passed on.
+/// Every signal that can be put off, which is every signal that can be passed on. Those included
+/// that the C library keeps for itself (glibc 32 and 33, musl 32 to 34) and leaves out of what
+/// sigfillset(3) gives: one that is sent to the wrapper would end it and leave the job behind. Of
+/// no use is that for the one with which threads are cancelled (glibc 32, musl 33), since new
+/// threads don't inherit that it is blocked.
 pub(super) fn all_but_faults() -> libc::sigset_t {
-    let mut set = MaybeUninit::uninit();
-    // SAFETY: sigfillset initialises the set that it is given; the numbers are signals.
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: a set is numbers of which each bit is a signal, so all of them set is a valid one;
+    // the numbers are signals.
     unsafe {
-        libc::sigfillset(set.as_mut_ptr());
+        set.as_mut_ptr().write_bytes(0xff, 1);
         for signal in FAULTS {
             libc::sigdelset(set.as_mut_ptr(), signal);
         }
@@ -59,6 +64,7 @@ pub(super) fn all_but_faults() -> libc::sigset_t {
 }
 
 /// Changes this thread's mask and gives the one before. `how` is as in pthread_sigmask(3).
+#[cfg(not(target_os = "linux"))]
 pub(super) fn change_mask(how: c_int, set: &libc::sigset_t) -> io::Result<libc::sigset_t> {
     let mut before = MaybeUninit::uninit();
     // SAFETY: `set` is initialised, and `before` is filled in where the call succeeds, which
@@ -67,6 +73,31 @@ pub(super) fn change_mask(how: c_int, set: &libc::sigset_t) -> io::Result<libc::
         match libc::pthread_sigmask(how, set, before.as_mut_ptr()) {
             0 => Ok(before.assume_init()),
             code => Err(io::Error::from_raw_os_error(code)),
+        }
+    }
+}
+
+/// Changes this thread's mask and gives the one before. `how` is as in pthread_sigmask(3), whose
+/// system call this is: the function itself leaves out the signals that glibc keeps for itself.
+/// Async-signal-safe.
+#[cfg(target_os = "linux")]
+pub(super) fn change_mask(how: c_int, set: &libc::sigset_t) -> io::Result<libc::sigset_t> {
+    /// Bytes of the kernel's mask of 64 signals; the C library's is as long or longer.
+    const KERNEL_MASK: usize = 8;
+    let mut before = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: the kernel reads and writes the first bytes of two sets that are longer; zeroes
+    // are a valid set.
+    unsafe {
+        let set: *const libc::sigset_t = set;
+        match libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            how,
+            set,
+            before.as_mut_ptr(),
+            KERNEL_MASK,
+        ) {
+            0 => Ok(before.assume_init()),
+            _ => Err(io::Error::last_os_error()),
         }
     }
 }

@@ -147,9 +147,34 @@ fn ask_as(prompt: &str, show: bool) -> io::Result<Typed> {
     Ok(end)
 }
 
+/// What asks a process to end, and would leave the terminal as it is for a question.
+const ENDINGS: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+
+/// The terminal as it was before the question that is being asked, for [`restore`].
+static mut BEFORE: MaybeUninit<libc::termios> = MaybeUninit::uninit();
+
+/// What a signal that ends us does while a question is being asked: the terminal gets its echo
+/// back, and then the signal has its usual effect.
+extern "C" fn restore(signal: libc::c_int) {
+    // SAFETY: all three are async-signal-safe (signal-safety(7)), and BEFORE was written before
+    // this handler was set. The signal is blocked here, and is delivered once this returns.
+    unsafe {
+        libc::tcsetattr(
+            libc::STDIN_FILENO,
+            libc::TCSANOW,
+            (&raw const BEFORE).cast(),
+        );
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
+}
+
 /// The terminal on standard input, giving each byte as it is typed and showing none; as it was
-/// before once this is dropped.
-struct Raw(libc::termios);
+/// before once this is dropped, and where a signal ends this process.
+struct Raw {
+    before: libc::termios,
+    handlers: [libc::sighandler_t; ENDINGS.len()],
+}
 
 impl Raw {
     fn enter() -> io::Result<Self> {
@@ -165,19 +190,37 @@ impl Raw {
         raw.c_lflag &= !(libc::ECHO | libc::ICANON | libc::ISIG);
         raw.c_cc[libc::VMIN] = 1;
         raw.c_cc[libc::VTIME] = 0;
+        // SAFETY: one question is asked at a time, so nobody reads BEFORE while it is written.
+        // The handler makes async-signal-safe calls only.
+        let handlers = unsafe {
+            (&raw mut BEFORE).write(MaybeUninit::new(before));
+            ENDINGS.map(|signal| {
+                let handler = libc::signal(signal, restore as *const () as libc::sighandler_t);
+                // Under nohup(1) a hangup stays ignored.
+                if handler == libc::SIG_IGN {
+                    libc::signal(signal, libc::SIG_IGN);
+                }
+                handler
+            })
+        };
+        let entered = Self { before, handlers };
         // SAFETY: tcsetattr(3) only reads the termios.
         if unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSAFLUSH, &raw) } != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Self(before))
+        Ok(entered)
     }
 }
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        // SAFETY: as above; a terminal that is gone needs nothing back.
+        // SAFETY: as above; a terminal that is gone needs nothing back. The handlers are those
+        // that were there before.
         unsafe {
-            libc::tcsetattr(libc::STDIN_FILENO, libc::TCSADRAIN, &self.0);
+            libc::tcsetattr(libc::STDIN_FILENO, libc::TCSADRAIN, &self.before);
+            for (signal, handler) in ENDINGS.into_iter().zip(self.handlers) {
+                libc::signal(signal, handler);
+            }
         }
     }
 }

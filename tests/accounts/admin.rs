@@ -253,21 +253,26 @@ fn a_running_server_of_another_schema_is_left_alone() {
 }
 
 #[test]
-fn a_password_on_standard_input_is_not_mistaken_for_a_person() {
+fn a_password_on_standard_input_is_taken_from_there_only_where_that_is_said() {
     let server = Server::start();
-    let mut child = command()
-        .args(["user", "add", "me@acme.example", "--data-dir"])
-        .arg(server.database().parent().unwrap())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let _ = child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(b"a password\na password\n");
-    let output = child.wait_with_output().unwrap();
+    let add = |more: &[&str], typed: &[u8]| {
+        let mut child = command()
+            .args(["user", "add", "me@acme.example", "--data-dir"])
+            .arg(server.database().parent().unwrap())
+            .args(more)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _ = child.stdin.take().unwrap().write_all(typed);
+        child.wait_with_output().unwrap()
+    };
+    let output = add(&[], b"a password\na password\n");
     assert!(sentence(&output).contains("--password-file"));
+    let output = add(&["--password-file", "-"], b"a longer password\n");
+    assert!(output.status.success(), "{output:?}");
+    let body = json!({"email": "me@acme.example", "password": "a longer password"});
+    let answer = anyone(&server, "POST", "/auth/login", &body);
+    assert_eq!(answer.status, 200, "{answer:?}");
 }

@@ -305,6 +305,10 @@ fn keys_are_created_listed_and_revoked_from_the_command_line() {
         .exits(2)
         .says("by its id");
     home.run(["api-key", "revoke", &key[..12], "-y"]).exits(0);
+    home.pakyas("api-key revoke deplyo -y")
+        .exits(3)
+        .says("none is called 'deplyo'; there are: ")
+        .says("deploy");
     home.pakyas("api-key revoke deploy").exits(2).says("add -y");
     home.pakyas("api-key revoke Deploy -y")
         .exits(0)

@@ -232,7 +232,7 @@ fn what_a_machine_says_of_itself_stays_text() {
     let machine = machine(&server, &json!({"device_name": name, "cli_version": "<b>"}));
     let mut browser = Browser::signed_in(&server, "me@acme.example");
     let page = browser.get(&machine.page);
-    assert!(!page.body.contains("<script"), "{}", page.body);
+    assert!(!page.body.contains("<script>"), "{}", page.body);
     assert!(!page.body.contains("<b>"), "{}", page.body);
     assert!(page.body.contains("script&#62;alert(1)"), "{}", page.body);
     assert!(!page.body.contains('\u{1b}'));

@@ -13,6 +13,7 @@ mod keys;
 mod pages;
 mod sessions;
 mod tenants;
+mod terminal;
 
 use std::process::Output;
 

@@ -30,6 +30,7 @@ fn every_page_keeps_to_itself() {
         for part in [
             "default-src 'none'",
             "style-src 'self'",
+            "script-src 'self'",
             "connect-src 'self'",
             "form-action 'self'",
             "frame-ancestors 'none'",
@@ -37,14 +38,18 @@ fn every_page_keeps_to_itself() {
         ] {
             assert!(policy.contains(part), "{path}: {policy}");
         }
-        assert!(policy.contains("script-src 'self';") && !policy.contains("unsafe"));
+        assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(page.header("x-content-type-options"), "nosniff");
         assert_eq!(page.header("cache-control"), "no-store");
         assert!(page.header("content-type").starts_with("text/html"));
-        assert!(
-            !page.body.contains("<script") && !page.body.contains("http://"),
-            "{path}"
+        assert_eq!(
+            page.body.matches("<script").count(),
+            page.body
+                .matches("<script src=\"/web/script.js\" defer></script>")
+                .count(),
+            "{path}: the policy forbids others"
         );
+        assert!(!page.body.contains("http://"), "{path}");
         assert!(
             !page.body.contains(" style="),
             "{path}: the policy forbids it"
@@ -57,6 +62,12 @@ fn every_page_keeps_to_itself() {
     );
     assert!(style.body.contains("prefers-color-scheme: dark"));
     assert!(!style.body.contains("url("));
+    let script = browser.get("/web/script.js");
+    assert_eq!(
+        (script.status, script.header("content-type")),
+        (200, "text/javascript; charset=utf-8")
+    );
+    assert!(!script.body.contains("innerHTML") && !script.body.contains("http"));
 }
 
 #[test]
@@ -115,7 +126,7 @@ fn a_wrong_password_shows_the_form_again_and_no_more() {
     let again = browser.send(&wrong);
     assert_eq!(again.status, 401);
     assert!(again.body.contains("password is wrong"));
-    assert!(!again.body.contains("<script") && !again.body.contains("wrong \""));
+    assert!(!again.body.contains("<script>") && !again.body.contains("wrong \""));
     let without = browser.send(&wrong.clone().without("csrf"));
     assert_eq!(without.status, 403);
     for _ in 0..9 {

@@ -73,6 +73,52 @@ fn a_dry_run_shows_what_would_be_created_and_creates_nothing() {
 }
 
 #[test]
+fn a_dry_run_shows_what_is_said_about_the_check_and_its_alerts() {
+    let world = World::new();
+    let line = ["check", "create", "nightly", "--every", "1d", "--dry-run"];
+    let about = [
+        "--description",
+        "all of it",
+        "--tags",
+        "db,nightly",
+        "--alert-after-miss-pings",
+        "2",
+        "--alert-after-fail-pings",
+        "3",
+    ];
+    let home = world.home();
+    home.run(line.iter().chain(&about))
+        .exits(0)
+        .shows("Description  all of it\n")
+        .shows("Tags         db, nightly\n")
+        .shows("Alert after  2 misses in a row\n")
+        .shows("Alert after  3 failures in a row\n");
+}
+
+#[test]
+fn words_that_lack_their_quotes_are_told_so() {
+    let world = World::new();
+    let home = world.home();
+    home.pakyas("check create --name My Job --period 1h")
+        .exits(2)
+        .says("did you mean 'job'")
+        .says("--name \"My Job\"");
+    home.pakyas("check create --name My Daily Job --period 1h")
+        .exits(2)
+        .says("need quotes");
+    // As the shell hands it on where no file is there to take the place of a star, and where
+    // some are.
+    for stars in ["* * * * *", "0 2 * * *", "Cargo.toml src tests"] {
+        for command in ["check create job", "check create", "check update job"] {
+            home.pakyas(&format!("{command} --cron {stars}"))
+                .exits(2)
+                .says("--cron \"0 2 * * *\"");
+        }
+    }
+    assert!(world.questions().is_empty());
+}
+
+#[test]
 fn a_dry_run_finds_out_that_the_slug_is_taken() {
     let world = World::new();
     world.add("nightly", PRODUCTION);

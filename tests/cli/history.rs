@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::home::Home;
+use crate::support::person::Person;
 use crate::support::stub::{Received, Reply};
 use crate::support::wait_for;
 use crate::support::world::{PRODUCTION, World, refusal};
@@ -275,4 +276,20 @@ fn each_ping_says_what_time_it_is_where_it_comes_from() {
         .unwrap();
     let off = jiff::Timestamp::now().duration_since(date).as_secs();
     assert!((0..60).contains(&off), "{off}");
+}
+
+#[test]
+fn at_a_terminal_what_does_not_fit_beside_the_time_gets_a_line_of_its_own() {
+    let (_world, home) = world(|_, _| page(&[event(1, "Run finished: exit code 0")], None));
+    for (columns, line) in [
+        ("66", "run_finished    Run finished: exit code 0"),
+        ("65", "\r\n    Run finished: exit code 0"),
+    ] {
+        let mut command = home.command();
+        command.args(["check", "tail", "job", "--utc"]);
+        command.env("COLUMNS", columns).env("TERM", "dumb");
+        let mut person = Person::starts(command);
+        person.sees(line);
+        person.leaves_with(0);
+    }
 }

@@ -7,6 +7,7 @@ mod support;
 #[allow(dead_code, reason = "the tests of accounts use more of it")]
 #[path = "../accounts/browser.rs"]
 mod browser;
+mod check;
 mod overview;
 
 use support::TempDir;

@@ -580,3 +580,75 @@ fn a_cron_job_with_no_home_runs_and_says_what_is_lost() {
         "{result:?}"
     );
 }
+
+#[test]
+fn what_can_not_be_sent_for_a_damaged_configuration_is_kept_until_that_is_mended() {
+    let server = Server::start();
+    let home = Home::new();
+    let check = server.check("job", 3600, 300, &NONE);
+    home.run(["login", "--api-key", &server.key, "--api-url", &server.url])
+        .exits(0);
+    home.pakyas("project switch Production").exits(0);
+    let config = home.read("config.json");
+    home.write("config.json", "{ damaged");
+    home.run(["monitor", "job", "--", "sh", "-c", "exit 7"])
+        .exits(7)
+        .says("is kept")
+        .says("config.json is damaged")
+        .says("log in again");
+    let id = check["public_id"].as_str().unwrap();
+    home.pakyas(&format!("ping {id}")).exits(0).says("is kept");
+    home.pakyas("ping job --strict").exits(2).says("is kept");
+    assert_eq!(kept(&home).len(), 4);
+    assert_eq!(home.read("config.json"), "{ damaged");
+    home.pakyas("spool flush").exits(4);
+    assert_eq!(kept(&home).len(), 4);
+    home.write("config.json", &config);
+    home.pakyas("spool flush").exits(0).shows("4 sent, 0 left");
+    assert_eq!(
+        kinds(&server, &check),
+        ["success", "success", "fail", "start"]
+    );
+}
+
+#[test]
+fn what_can_not_be_sent_for_want_of_the_keys_file_is_kept_until_that_is_there() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let key = TempDir::new();
+    let file = key.path().join("key");
+    let home = home_for(&server).with("PAKYAS_API_KEY", &format!("file:{}", file.display()));
+    home.run(["monitor", "job", "--", "sh", "-c", "exit 7"])
+        .exits(7)
+        .says("is kept")
+        .says("can't read the secret");
+    assert_eq!(kept(&home).len(), 2);
+    fs::write(&file, &server.key).unwrap();
+    home.pakyas("ping job").exits(0);
+    assert_eq!(kinds(&server, &check), ["success", "fail", "start"]);
+    assert_eq!(kept(&home).len(), 0);
+}
+
+#[test]
+fn what_no_mended_file_would_deliver_is_not_kept() {
+    let home = Home::at("http://127.0.0.1:9");
+    // Nobody is logged in; what was typed can be no check.
+    home.pakyas("ping job").exits(5);
+    home.run(["ping", "my.job"]).exits(2);
+    let home = home.with("PAKYAS_API_KEY", "not a key");
+    home.pakyas("ping job").exits(5);
+    assert_eq!(kept(&home).len(), 0);
+}
+
+#[test]
+fn a_quiet_flush_and_a_quiet_clear_print_nothing() {
+    let home = Home::at("http://127.0.0.1:9");
+    home.pakyas("spool flush").exits(0).shows("0 sent, 0 left");
+    for command in ["flush", "clear"] {
+        let outcome = home.pakyas(&format!("spool {command} --quiet")).exits(0);
+        assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("", ""));
+        home.pakyas(&format!("spool {command} --quiet --format json"))
+            .exits(0)
+            .json();
+    }
+}

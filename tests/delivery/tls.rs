@@ -299,8 +299,18 @@ fn a_file_of_certificates_that_is_none_is_told_and_the_job_still_runs() {
     ] {
         let outcome = monitor(&home).says("PAKYAS_CA_FILE").says(why);
         assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:#?}");
+        assert_eq!(kept(&home), 2);
+        // With one that is right what was kept goes out.
+        let mended = with_file(home, "PAKYAS_CA_FILE", &world.authority.pem());
+        ping(&mended).exits(0);
+        assert_eq!(kept(&mended), 0);
     }
-    assert_eq!(front.connections(), 0);
+    let each = ["success", "start", "fail"];
+    let mut told = world.told();
+    told.sort();
+    let mut twice = [each, each].concat();
+    twice.sort_unstable();
+    assert_eq!(told, twice);
 }
 
 #[test]

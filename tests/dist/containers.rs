@@ -6,8 +6,16 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::bundle::program;
+use crate::support::server::Server;
 use crate::support::{self, TempDir};
-use crate::tools::{files_below, installed, must_agree, must_refuse, printed, read, repository};
+use crate::tools::{
+    files_below, installed, must_agree, must_refuse, printed, read, repository, static_programs,
+};
+
+/// Where a release's client is fetched from (guide.md).
+const RELEASE: &str =
+    "https://github.com/pakyas/pakyas/releases/latest/download/pakyas-linux-x86_64.tar.gz";
 
 /// The lines of a Dockerfile, as instruction and the rest, continued lines joined.
 fn instructions(name: &str) -> Vec<(String, String)> {
@@ -76,24 +84,6 @@ fn copy(words: &str, context: &Path, root: &Path) {
     }
 }
 
-/// The static programs that a test is to run: those in PAKYAS_STATIC_DIR, else those that
-/// `make dist` made; or a sentence and nothing.
-fn static_programs() -> Option<PathBuf> {
-    let made = ["target/dist/linux-x86_64", "target/dist/x86_64"].map(repository);
-    let named = std::env::var_os("PAKYAS_STATIC_DIR").map(PathBuf::from);
-    let found = named
-        .into_iter()
-        .chain(made)
-        .find(|folder| folder.join("pakyas").exists() && folder.join("pakyas-server").exists());
-    if found.is_none() {
-        eprintln!(
-            "skipped: there are no static programs; run make dist TARGETS=x86_64, or name their \
-             folder in PAKYAS_STATIC_DIR"
-        );
-    }
-    found
-}
-
 fn am_root(folder: &Path) -> bool {
     let root = folder.metadata().unwrap().uid() == 0 && chown(folder, Some(1), Some(1)).is_ok();
     if !root {
@@ -142,6 +132,7 @@ fn both_images_keep_their_promises_as_a_foreign_user_on_a_read_only_root() {
     assert!(output.status.success(), "{text}");
     for promise in [
         "the server serves",
+        "the server is healthy by its own word",
         "the job is reported",
         "the server has ended, and its data is on the volume",
         "without a server the job has its own exit code",
@@ -149,6 +140,64 @@ fn both_images_keep_their_promises_as_a_foreign_user_on_a_read_only_root() {
         assert!(text.lines().any(|line| line == promise), "{text}");
     }
     eprintln!("{text}");
+}
+
+/// Carried out with this machine's own system in the place of Ubuntu's, and a `curl` that has the
+/// archive at hand: what the guide types must fit what `make dist` packs.
+#[test]
+fn the_guides_ubuntu_image_runs_the_guides_job() {
+    let Some(programs) = static_programs() else {
+        return;
+    };
+    let folder = TempDir::new();
+    let Some(mut namespace) = support::unshare(&["-m"]) else {
+        return;
+    };
+    if !am_root(folder.path()) {
+        return;
+    }
+    let archive = folder.path().join("pakyas-linux-x86_64.tar.gz");
+    must_agree(Command::new("tar").arg("-C").args([
+        &programs,
+        Path::new("-czf"),
+        &archive,
+        Path::new("pakyas"),
+    ]));
+    program(
+        &folder.path().join("scripts/backup.sh"),
+        "#!/bin/sh\necho \"saved by $(id -u)\"\n[ $# -eq 0 ]\n",
+    );
+    let lines = instructions("ubuntu.Dockerfile");
+    let [from, run, copy, entrypoint] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    assert_eq!(from.1, "ubuntu:22.04");
+    assert_eq!(copy.1, "scripts/ /scripts/");
+    let entrypoint: Vec<String> = serde_json::from_str(&entrypoint.1).unwrap();
+
+    let server = Server::start();
+    let check = server.check("daily-backup", 86_400, 3600, &serde_json::Value::Null);
+    let output = namespace
+        .arg("sh")
+        .arg(repository("tests/dist/in-ubuntu.sh"))
+        .args([folder.path(), Path::new(RELEASE), Path::new(&run.1)])
+        .args(entrypoint)
+        .args(["daily-backup", "--", "/scripts/backup.sh"])
+        .env("PAKYAS_API_KEY", &server.key)
+        .env("PAKYAS_API_URL", &server.url)
+        .env("PAKYAS_PROJECT", "Production")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", printed(&output));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "saved by 0\nsaved by 12345\n",
+        "{}",
+        printed(&output)
+    );
+    let history = server.history(&check);
+    let successes = history.iter().filter(|ping| ping["type"] == "success");
+    assert_eq!(successes.count(), 2, "{}", printed(&output));
 }
 
 #[test]

@@ -47,11 +47,11 @@ until grep -q 'is listening on' "$server.log"; do
 done
 echo 'the server serves'
 
-if inside "$server" /pakyas-server healthcheck --help >/dev/null 2>&1; then
-    inside "$server" /pakyas-server healthcheck
-    echo 'the server is healthy by its own word'
-else
-    echo 'skipped: this server has no healthcheck yet'
+inside "$server" /pakyas-server healthcheck
+echo 'the server is healthy by its own word'
+if inside "$server" /pakyas-server backup /backup.db 2>/dev/null; then
+    echo 'the root can be written to' >&2
+    exit 1
 fi
 
 key=$(sed -n 's/.*--api-key //p' "$server.log")

@@ -30,16 +30,23 @@ pub fn files_below(folder: &str) -> Vec<String> {
     found
 }
 
+/// Says that a test is skipped. Where PAKYAS_CI is set all is installed that there is, and what can't
+/// be tried has failed.
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("PAKYAS_CI").is_none(), "{why}");
+    eprintln!("skipped: {why}");
+}
+
 /// What tests/dist/tools.sh installed, or a sentence and nothing.
 pub fn installed(path: &str) -> Option<PathBuf> {
     let tool = repository("target/tools/checks").join(path);
     if tool.exists() {
         return Some(tool);
     }
-    eprintln!(
-        "skipped: there is no {}; run make test-dist-files",
+    skip(&format!(
+        "there is no {}; run make test-dist-files",
         tool.display()
-    );
+    ));
     None
 }
 
@@ -48,9 +55,27 @@ pub fn on_this_machine(program: &str, package: &str) -> Option<Command> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let there = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     if !there {
-        eprintln!("skipped: there is no {program} here; it is in Debian's {package}");
+        skip(&format!(
+            "there is no {program} here; it is in Debian's {package}"
+        ));
     }
     there.then(|| Command::new(program))
+}
+
+/// The folder of the static programs that a test is to run: what PAKYAS_STATIC_DIR names, else what
+/// `make dist` made; or a sentence and nothing.
+pub fn static_programs() -> Option<PathBuf> {
+    let named = std::env::var_os("PAKYAS_STATIC_DIR").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| repository("target/dist/linux-x86_64"));
+    if folder.join("pakyas").exists() && folder.join("pakyas-server").exists() {
+        return Some(folder);
+    }
+    skip(&format!(
+        "{} has no static programs; run make dist TARGETS=x86_64, or name their folder in \
+         PAKYAS_STATIC_DIR",
+        folder.display()
+    ));
+    None
 }
 
 /// Everything that a program printed.

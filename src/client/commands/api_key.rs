@@ -141,6 +141,7 @@ fn create(context: &Context, typed: &ApiKeyCreate) -> Result<(), Error> {
 /// The key that is called so: by id, by what it begins with, or by name in any case.
 fn find(api: &Api<'_>, wanted: &str) -> Result<ApiKey, Error> {
     let mut keys = keys(api)?;
+    let names: Vec<String> = keys.iter().map(|key| clean(&key.name)).collect();
     let id = Uuid::try_parse(wanted).ok();
     keys.retain(|key| {
         Some(key.id) == id || key.key_prefix == wanted || same_name(&key.name, wanted)
@@ -150,8 +151,9 @@ fn find(api: &Api<'_>, wanted: &str) -> Result<ApiKey, Error> {
         0 => Err(Error::new(
             Kind::NotFound,
             format!(
-                "API key not found: none is called '{}'\n  pakyas api-key list   see the keys",
-                wanted.escape_debug()
+                "API key not found: none is called '{}'; there are: {}\n  pakyas api-key list   see the keys",
+                wanted.escape_debug(),
+                names.join(", ")
             ),
         )),
         _ => {

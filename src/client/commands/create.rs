@@ -10,7 +10,7 @@ use crate::client::error::{Error, Kind};
 use crate::client::lookup;
 use crate::client::render::{self, clean};
 use crate::client::settings::Selection;
-use crate::schedule::{format_duration, parse_duration};
+use crate::schedule::{cron_times, format_duration, parse_duration};
 use crate::wire::check::{
     DESCRIPTION_MAX, THRESHOLD_MAX, default_grace_seconds, is_slug, slug_from_name,
 };
@@ -100,6 +100,21 @@ fn rehearse(
         lines.push(("Grace", grace(new.grace_seconds, grace_is_ours)));
         if let Some(limit) = new.max_runtime_seconds {
             lines.push(("Max runtime", format_duration(limit)));
+        }
+        if let Some(text) = &new.description {
+            lines.push(("Description", clean(text)));
+        }
+        if !new.tags.is_empty() {
+            lines.push(("Tags", clean(&new.tags.join(", "))));
+        }
+        let thresholds = [
+            ("misses", new.alert_after_miss_pings),
+            ("failures", new.alert_after_fail_pings),
+        ];
+        for (what, count) in thresholds {
+            if let Some(count) = count {
+                lines.push(("Alert after", format!("{count} {what} in a row")));
+            }
         }
         table(&lines)
     })
@@ -196,6 +211,7 @@ const AUTO: &str = "auto";
 const OWN_ZONE: &str = "the organization's";
 
 fn settle(typed: CheckCreate) -> Result<Wanted, Error> {
+    let loose = typed.name.is_some() && typed.positional_slug.is_some();
     let slug = match (typed.positional_slug, typed.slug) {
         (Some(one), Some(other)) if one != other => {
             return Err(usage(format!(
@@ -227,7 +243,11 @@ fn settle(typed: CheckCreate) -> Result<Wanted, Error> {
         }
     };
     if !is_slug(&slug) {
-        return Err(not_a_slug(&slug));
+        let error = not_a_slug(&slug);
+        return Err(match loose {
+            true => error.and("; if it belongs to the name, put that in quotes: --name \"My Job\""),
+            false => error,
+        });
     }
     let schedule = plan::settle(plan::Typed {
         period: typed.period,
@@ -369,26 +389,6 @@ fn next_step(check: &Check) -> String {
     }
 }
 
-/// The five fields with which cron starts a job that often, where it can.
-fn cron_times(period: u64) -> Option<String> {
-    const MINUTE: u64 = 60;
-    const HOUR: u64 = 3_600;
-    const DAY: u64 = 86_400;
-    Some(match period {
-        MINUTE => "* * * * *".to_owned(),
-        HOUR => "0 * * * *".to_owned(),
-        DAY => "0 2 * * *".to_owned(),
-        604_800 => "0 2 * * 1".to_owned(),
-        _ if period < HOUR && period.is_multiple_of(MINUTE) && HOUR.is_multiple_of(period) => {
-            format!("*/{} * * * *", period / MINUTE)
-        }
-        _ if period < DAY && period.is_multiple_of(HOUR) && DAY.is_multiple_of(period) => {
-            format!("0 */{} * * *", period / HOUR)
-        }
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -424,22 +424,5 @@ mod tests {
         .unwrap_or_else(|e| panic!("{e}"));
         assert_eq!((wanted.grace, wanted.grace_is_ours), (None, true));
         assert_eq!(wanted.plan, Plan::Cron("0 2 * * *".to_owned()));
-    }
-
-    #[test]
-    fn cron_lines_are_offered_where_cron_can_keep_the_period() {
-        for (period, line) in [
-            (60, Some("* * * * *")),
-            (300, Some("*/5 * * * *")),
-            (3_600, Some("0 * * * *")),
-            (21_600, Some("0 */6 * * *")),
-            (86_400, Some("0 2 * * *")),
-            (604_800, Some("0 2 * * 1")),
-            (5, None),
-            (420, None),
-            (90, None),
-        ] {
-            assert_eq!(cron_times(period).as_deref(), line, "{period}");
-        }
     }
 }

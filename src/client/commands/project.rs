@@ -1,6 +1,7 @@
 //! `pakyas project …`: list, create, choose, show what is chosen, delete.
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{Context, confirm, name, usage};
 use crate::client::args::{ProjectCommand, ProjectCreate, ProjectDefault, ProjectDelete};
@@ -115,14 +116,20 @@ fn default(context: &Context, typed: &ProjectDefault) -> Result<(), Error> {
 
 fn clear(context: &Context) -> Result<(), Error> {
     let api = context.api()?;
-    let org_id = api.org_id()?;
-    let aside = config::update::<Config>(context.settings.directory_to_write()?, |config| {
-        config.projects.remove(&org_id);
-    })?;
-    context.tell_aside(aside);
+    unchoose(context, api.org_id()?)?;
     context
         .talk
         .note("No project is used by default now; name one with --project or PAKYAS_PROJECT");
+    Ok(())
+}
+
+/// Has no project in use any more in the organization of this id, nor the project of this id.
+fn unchoose(context: &Context, id: Uuid) -> Result<(), Error> {
+    let aside = config::update::<Config>(context.settings.directory_to_write()?, |config| {
+        let projects = &mut config.projects;
+        projects.retain(|org, project| *org != id && project.id != id);
+    })?;
+    context.tell_aside(aside);
     Ok(())
 }
 
@@ -137,6 +144,15 @@ fn delete(context: &Context, typed: &ProjectDelete) -> Result<(), Error> {
     api.act("DELETE", &format!("/projects/{}", project.id))?;
     api.remember(|account| account.forget_project(project.id));
     context.talk.note(&format!("Deleted the project '{name}'"));
+    let config = context.settings.config();
+    if config.is_ok_and(|config| config.projects.values().any(|p| p.id == project.id)) {
+        match unchoose(context, project.id) {
+            Ok(()) => context
+                .talk
+                .note("It was the one in use; choose another: pakyas project switch NAME"),
+            Err(error) => context.talk.warn(error.first_line()),
+        }
+    }
     let result = json!({ "id": project.id, "name": project.name, "deleted": true });
     render::one(context.format, &result, String::new)
 }

@@ -109,7 +109,7 @@ fn flush(context: &Context) -> Result<i32, Error> {
             0 => String::new(),
             count => format!(", {count} dropped"),
         };
-        format!("{sent} sent{dropped}, {left} left\n")
+        unless_quiet(context, format!("{sent} sent{dropped}, {left} left\n"))
     })?;
     if left == 0 {
         return Ok(0);
@@ -125,6 +125,14 @@ fn clear(context: &Context) -> Result<(), Error> {
     let spool = spool()?;
     let count = spool.clear().map_err(|error| trouble(&spool, &error))?;
     render::one(context.format, &json!({ "removed": count }), || {
-        format!("{count} kept pings thrown away\n")
+        unless_quiet(context, format!("{count} kept pings thrown away\n"))
     })
+}
+
+/// How it went, for a person who wants to know: what was asked for is that it is done.
+fn unless_quiet(context: &Context, text: String) -> String {
+    if context.globals().quiet {
+        return String::new();
+    }
+    text
 }

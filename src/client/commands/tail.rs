@@ -389,7 +389,15 @@ impl Tail<'_> {
         } else {
             String::new()
         };
+        let when = self.context.screen.when(event.effective_at);
+        let said = clean(&event.summary);
         let kind = format!("{:<14}", event.event_type.as_str());
+        let width = [&when, &slug, &kind, &said].map(|part| part.chars().count());
+        // What would not fit the terminal is told on a line of its own.
+        let gap = match self.context.screen.columns {
+            Some(columns) if width.iter().sum::<usize>() + 4 > columns => "\n    ",
+            _ => "  ",
+        };
         let kind = match event.to_status {
             Some(status) if self.context.screen.colours => {
                 // The colour of what it is now.
@@ -397,11 +405,7 @@ impl Tail<'_> {
             }
             _ => kind,
         };
-        format!(
-            "{}  {slug}{kind}  {}\n",
-            self.context.screen.when(event.effective_at),
-            clean(&event.summary)
-        )
+        format!("{when}  {slug}{kind}{gap}{said}\n")
     }
 }
 

@@ -134,7 +134,10 @@ impl Courier {
             return Sent::Gone(Error::new(Kind::Refused, why));
         }
         let own_api = self.settings.api_url().ok();
-        let same_api = own_api.is_some() && own_api == kept.to.api_url;
+        // One that was kept because the file was damaged that says which API is for that of the
+        // file once it is mended.
+        let same_api =
+            own_api.is_some() && (kept.to.api_url.is_none() || own_api == kept.to.api_url);
         let place = match (&kept.to.ping_url, kept.to.public_id) {
             (Some(base), Some(id)) => {
                 if servers == Servers::Own && !self.is_own(base) {
@@ -265,7 +268,7 @@ impl Addressee {
     /// The server that it is for, for a person.
     pub fn server(&self) -> &str {
         let url = self.ping_url.as_deref().or(self.api_url.as_deref());
-        origin(url.unwrap_or_default())
+        origin(url.unwrap_or("?"))
     }
 
     /// The check, for a person. Who knows a public id may ping, so only its beginning shows.

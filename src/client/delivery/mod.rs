@@ -132,7 +132,8 @@ impl Courier {
 
     /// Looks the target up, then tries with growing, jittered pauses until `deadline`. From
     /// the first attempt that failed on, the ping is in the spool: should this process be
-    /// killed meanwhile, another sends it. The first line of an error's message says it all;
+    /// killed meanwhile, another sends it; so it is where a file of this machine must be mended
+    /// before anything can be tried. The first line of an error's message says it all;
     /// commands that mend it may follow.
     pub fn deliver(&self, target: &Target, ping: &Ping, deadline: Instant) -> Delivery {
         match self.try_until(target, ping, deadline) {
@@ -140,6 +141,7 @@ impl Courier {
                 self.forget(ping);
                 Delivery::Done(delivered)
             }
+            Err(error) if error.is_local() && self.keep_now(target, ping) => Delivery::Kept(error),
             Err(error) if error.kind() == Kind::Network => match self.is_kept(ping) {
                 true => Delivery::Kept(error),
                 false if self.spool.is_none() => Delivery::Lost(

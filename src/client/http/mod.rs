@@ -4,13 +4,16 @@ mod age;
 mod names;
 mod proxy;
 mod socket;
+mod tls;
 
 use std::ffi::OsString;
 use std::io::Read;
 use std::time::Duration;
 
-use ureq::tls::{PemItem, RootCerts, TlsConfig};
-use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use ureq::tls::PemItem;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, http};
 
 pub use age::Age;
@@ -76,7 +79,7 @@ impl Http {
     /// `ca_file`: PEM certificates to trust instead of the built-in ones of Mozilla. A file
     /// that can't be used is told with the first HTTPS request. Touches no network.
     pub fn new(ca_file: Option<OsString>) -> Self {
-        let mut config = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .user_agent(concat!("pakyas/", env!("CARGO_PKG_VERSION")))
@@ -87,18 +90,17 @@ impl Http {
             .output_buffer_size(2 * HEAD_MAX)
             // Chosen for each request by its scheme, see `proxy`.
             .proxy(None);
-        let mut ca_problem = None;
-        if let Some(path) = ca_file {
-            match read_certificates(&path) {
-                Ok(roots) => {
-                    config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
-                }
-                Err(error) => ca_problem = Some(error),
-            }
-        }
+        let roots = ca_file.map_or_else(
+            || Ok(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()),
+            |path| read_certificates(&path),
+        );
+        let (roots, ca_problem) = match roots {
+            Ok(roots) => (roots, None),
+            Err(error) => (RootCertStore::empty(), Some(error)),
+        };
         let connector = ConnectProxyConnector::default()
             .chain(socket::Sockets)
-            .chain(RustlsConnector::default())
+            .chain(tls::Encryption::new(roots))
             .chain(age::Ages);
         Self {
             agent: Agent::with_parts(config.build(), connector, names::Resolver),
@@ -199,7 +201,7 @@ impl Http {
     }
 }
 
-fn read_certificates(path: &OsString) -> Result<RootCerts, Error> {
+fn read_certificates(path: &OsString) -> Result<RootCertStore, Error> {
     let refuse = |why: String| {
         Error::new(
             Kind::Usage,
@@ -208,6 +210,7 @@ fn read_certificates(path: &OsString) -> Result<RootCerts, Error> {
                 path.to_string_lossy().escape_debug()
             ),
         )
+        .of_this_machine()
     };
     let pem = files::read(path.as_ref(), CA_MAX)
         .map_err(|e| refuse(e.to_string()))?
@@ -215,7 +218,9 @@ fn read_certificates(path: &OsString) -> Result<RootCerts, Error> {
     let mut certificates = Vec::new();
     for item in ureq::tls::parse_pem(&pem) {
         match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            Ok(PemItem::Certificate(certificate)) => {
+                certificates.push(CertificateDer::from(certificate.der().to_vec()));
+            }
             Ok(_) => {}
             Err(_) => return Err(refuse("it is not PEM".to_owned())),
         }
@@ -223,7 +228,10 @@ fn read_certificates(path: &OsString) -> Result<RootCerts, Error> {
     if certificates.is_empty() {
         return Err(refuse("it holds no certificate in PEM form".to_owned()));
     }
-    Ok(RootCerts::from(certificates))
+    let mut roots = RootCertStore::empty();
+    // A bundle may hold old ones that nothing of today understands.
+    roots.add_parsable_certificates(certificates);
+    Ok(roots)
 }
 
 /// An exchange that failed, as a sentence.

@@ -21,7 +21,10 @@ const RESOLVER: &str = "/etc/resolv.conf";
 /// What to say where a name could not be turned into an address, `slow` where time ran out.
 pub(super) fn trouble(slow: bool) -> String {
     if fs::metadata(RESOLVER).is_err() {
-        return format!("its name can't be looked up, since there is no {RESOLVER}");
+        return format!(
+            "its name can't be looked up, since there is no {RESOLVER}; write 'nameserver ADDRESS' \
+             into one, or use the server's address"
+        );
     }
     if slow {
         format!("looking up its name takes too long (the name servers are in {RESOLVER})")

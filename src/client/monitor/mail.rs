@@ -126,6 +126,16 @@ impl Mail {
         self.end.as_ref()
     }
 
+    /// Whether this process may end: the end's outcome is known, and where it is only kept the
+    /// start is over too, which may still be on its way to the same slow disk.
+    pub fn is_settled(&mut self) -> bool {
+        match self.end_outcome() {
+            None => false,
+            Some(Delivery::Kept(_)) => *self.shared.start_flag(),
+            Some(Delivery::Done(_) | Delivery::Lost(_)) => true,
+        }
+    }
+
     /// How the start's delivery went, once it is over.
     pub fn start_outcome(&mut self) -> Option<&Delivery> {
         self.read_news();
@@ -193,6 +203,7 @@ impl Shared {
     fn start_over(&self) {
         *self.start_flag() = true;
         self.start_ended.notify_all();
+        sys::wake();
     }
 
     /// Waits until `until` for the start to be over, and gives whether it is. The end does not
@@ -227,4 +238,56 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
         .name(name.to_owned())
         .spawn(work)
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::error::{Error, Kind};
+    use crate::wire::ping::Signal;
+
+    /// A network that is away, and a disk that takes a start only once it is told to.
+    struct SlowDisk(Arc<(Mutex<bool>, Condvar)>);
+
+    impl Carrier for SlowDisk {
+        fn carry(&self, ping: &Ping, _: Instant) -> Delivery {
+            if ping.signal.kind == crate::wire::ping::Kind::Start {
+                let (is_free, changed) = &*self.0;
+                let is_free = is_free.lock().unwrap_or_else(PoisonError::into_inner);
+                drop(changed.wait_while(is_free, |is_free| !*is_free));
+            }
+            Delivery::Kept(Error::new(Kind::Network, "away"))
+        }
+
+        fn keep(&self, _: &Ping) -> bool {
+            true
+        }
+
+        fn after_work(&self, _: Instant) {}
+    }
+
+    #[test]
+    fn an_end_that_is_only_kept_waits_for_its_start_to_be_kept() {
+        let disk = Arc::new((Mutex::new(false), Condvar::new()));
+        let theirs = Arc::clone(&disk);
+        let open = move || -> Box<dyn Carrier> { Box::new(SlowDisk(Arc::clone(&theirs))) };
+        let budget = Duration::from_millis(20);
+        let talk = Talk::new(&crate::client::args::Globals::default());
+        let mut mail = Mail::start(Box::new(open), talk, Moment::now(), budget);
+        let end = Ping::new(Signal::exit(0), Moment::now());
+        mail.end(end, Instant::now() + budget, false);
+        let patience = Instant::now() + Duration::from_secs(60);
+        while mail.end_outcome().is_none() {
+            assert!(Instant::now() < patience, "the end is stuck");
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!mail.is_settled());
+        *disk.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        disk.1.notify_all();
+        while !mail.is_settled() {
+            assert!(Instant::now() < patience, "the start is stuck");
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(mail.start_outcome().is_some());
+    }
 }

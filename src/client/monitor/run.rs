@@ -23,8 +23,9 @@ const LOST: i32 = 3;
 const ONE_WISH: Duration = Duration::from_millis(200);
 
 /// How much longer than a delivery's own deadline its outcome is waited for: what could not be
-/// delivered by then is being written to a disk, which may be slow.
-const DEADLINE_SLACK: Duration = Duration::from_secs(3);
+/// delivered by then is being written to a disk, which may be slow, on a machine that may have
+/// hundreds of jobs that end at once.
+const DEADLINE_SLACK: Duration = Duration::from_secs(10);
 
 /// Runs the job and gives the exit code. `open` is called on another thread.
 pub fn run(
@@ -94,9 +95,7 @@ pub fn run(
         leave_for_later(&mail, ping, talk)
     } else {
         mail.end(ping.clone(), deadline, after.is_pressed());
-        let reported = after.attend(Some(deadline + DEADLINE_SLACK), || {
-            mail.end_outcome().is_some()
-        });
+        let reported = after.attend(Some(deadline + DEADLINE_SLACK), || mail.is_settled());
         if reported == Attended::CutShort {
             leave_for_later(&mail, ping, talk)
         } else {

@@ -206,7 +206,7 @@ impl Fields {
 }
 
 /// The five fields that a word stands for; what is no word is itself.
-fn expand(text: &str) -> Result<&str, &'static str> {
+pub(super) fn expand(text: &str) -> Result<&str, &'static str> {
     let Some(word) = text.strip_prefix('@') else {
         return Ok(text);
     };

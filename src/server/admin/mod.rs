@@ -3,7 +3,7 @@
 
 mod keys;
 mod orgs;
-mod password;
+pub(in crate::server) mod password;
 mod table;
 mod users;
 

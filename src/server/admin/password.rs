@@ -5,10 +5,18 @@ use crate::secret::Secret;
 use crate::server::accounts::passwords::{LONGEST, SHORTEST, hash};
 use crate::sys::{Typed, ask_hidden};
 
+/// The password in `file`, which is stdin where it is called `-`.
+pub(in crate::server) fn in_file(file: &str) -> Result<Secret, String> {
+    Secret::from_file(match file {
+        "-" => "/dev/stdin",
+        path => path,
+    })
+}
+
 /// The hash of the password in `file`, or of the one that is typed.
 pub(super) fn new(file: Option<&str>, email: &str) -> Result<String, String> {
     let password = match file {
-        Some(path) => Secret::from_file(path)?.expose().to_owned(),
+        Some(path) => in_file(path)?.expose().to_owned(),
         None => ask(email)?,
     };
     if password.chars().count() < SHORTEST {

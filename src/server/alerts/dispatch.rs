@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use super::super::bell::Bell;
 use super::super::clock;
 use super::super::store::channels::Address;
@@ -46,6 +48,7 @@ pub struct Dispatcher {
 struct Job {
     id: u64,
     channel: i64,
+    channel_id: Uuid,
     address: Address,
     deliveries: Vec<i64>,
     message: Message,
@@ -262,6 +265,7 @@ impl Shared {
                 };
                 self.report(&Report {
                     channel: job.channel,
+                    id: job.channel_id,
                     deliveries: job.deliveries,
                     verdict: answer.verdict,
                     retry_after: answer.retry_after,
@@ -337,6 +341,7 @@ impl Hand {
         Job {
             id: self.last,
             channel: channel.channel,
+            channel_id: channel.id,
             address: channel.address.clone(),
             deliveries,
             message,

@@ -1,40 +1,33 @@
 //! The email channel: one message over SMTP, in text and in HTML. How it looks is in
-//! mail/body.rs.
+//! mail/body.rs, how it is handed over in mail/dialog.rs.
 //!
 //! The steps are taken one by one, so that what went wrong can be said: the way there, the
 //! login, the sender, the recipient or the message itself.
 
 mod body;
+mod dialog;
 
-use std::error::Error as _;
 use std::io::ErrorKind;
-use std::time::Duration;
+use std::sync::Arc;
 
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{
-    Certificate, CertificateStore, SmtpConnection, TlsParameters, TlsParametersBuilder,
-};
+use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::{Error, response::Response};
+use lettre::transport::smtp::response::Response;
 use lettre::{Address, Message as Email};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use uuid::Uuid;
 
 use super::{Answer, Message, Verdict};
 use crate::server::args::mail::{Security, Smtp};
-
-/// How long the server may take for each step.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long it may take to say goodbye, once it has the message.
-const FAREWELL: Duration = Duration::from_secs(1);
+use dialog::{Dialog, Failure, Protection};
 
 /// The longest address, bytes (RFC 5321, section 4.5.3.1.3, less its brackets).
 const ADDRESS_MAX: usize = 254;
-
-const PEM_BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// Whether a mail can be sent to `text`: an address of ASCII without a name beside it.
 pub fn is_address(text: &str) -> bool {
@@ -46,7 +39,7 @@ pub struct Mailer {
     host: String,
     port: u16,
     security: Security,
-    tls: TlsParameters,
+    tls: Protection,
     login: Option<Credentials>,
     from: Mailbox,
     hello: ClientId,
@@ -67,23 +60,13 @@ impl Mailer {
                 smtp.from.escape_debug()
             )
         })?;
-        let mut tls = TlsParametersBuilder::new(smtp.host.clone());
-        if let Some(path) = &smtp.ca_file {
-            let unusable = |why: &str| format!("--smtp-ca-file: can't use {path}: {why}");
-            let pem = std::fs::read(path).map_err(|error| unusable(&error.to_string()))?;
-            if !pem.windows(PEM_BEGIN.len()).any(|part| part == PEM_BEGIN) {
-                return Err(unusable("there is no PEM certificate in it"));
-            }
-            let certificates =
-                Certificate::from_pem(&pem).map_err(|error| unusable(&error.to_string()))?;
-            tls = tls
-                .certificate_store(CertificateStore::None)
-                .add_root_certificate(certificates);
-        }
+        let name = ServerName::try_from(smtp.host.clone())
+            .map_err(|_| format!("--smtp-host: '{}' is no host", smtp.host.escape_debug()))?;
         Ok(Self {
-            tls: tls
-                .build()
-                .map_err(|error| format!("--smtp-host: {}: {error}", smtp.host))?,
+            tls: Protection {
+                config: Arc::new(trusting(smtp.ca_file.as_deref())?),
+                name,
+            },
             host: smtp.host.clone(),
             port: smtp.port,
             security: smtp.security,
@@ -158,98 +141,118 @@ impl Mailer {
     fn deliver(&self, to: &Address, email: &[u8]) -> Result<String, Trouble> {
         // Whatever is wrong with the server or our account there may be set right; only the
         // recipient and the message are of this delivery.
-        let later = |what: &str, error: &Error| (Verdict::TryAgain, self.why(what, error));
+        let later = |what: &str, failure: &Failure| (Verdict::TryAgain, self.why(what, failure));
         let mut server = self
             .connect()
-            .map_err(|(what, error)| later(what, &error))?;
+            .map_err(|(what, failure)| later(what, &failure))?;
         if let Some(login) = &self.login {
             server
-                .auth(&[Mechanism::Plain, Mechanism::Login], login)
-                .map_err(|error| later("did not accept the login", &error))?;
+                .log_in(login)
+                .map_err(|failure| later("did not accept the login", &failure))?;
         }
         server
             .command(Mail::new(Some(self.from.email.clone()), Vec::new()))
-            .map_err(|error| {
+            .map_err(|failure| {
                 let what = format!("refused the sender {}", self.from.email);
-                later(&what, &error)
+                later(&what, &failure)
             })?;
-        let of_this = |what: &str, error: &Error| {
-            let verdict = match error.is_permanent() {
-                true => Verdict::GiveUp,
-                false => Verdict::TryAgain,
+        let of_this = |what: &str, failure: &Failure| {
+            let verdict = match failure {
+                Failure::Refused(said) if u16::from(said.code()) >= 500 => Verdict::GiveUp,
+                _ => Verdict::TryAgain,
             };
-            (verdict, self.why(what, error))
+            (verdict, self.why(what, failure))
         };
         server
             .command(Rcpt::new(to.clone(), Vec::new()))
-            .map_err(|error| of_this(&format!("refused the recipient {to}"), &error))?;
+            .map_err(|failure| of_this(&format!("refused the recipient {to}"), &failure))?;
         let said = server
             .command(Data)
             .and_then(|_| server.message(email))
-            .map_err(|error| of_this("refused the message", &error))?;
-        // It has the message: whether it says goodbye does not matter.
-        if server.set_timeout(Some(FAREWELL)).is_ok() {
-            let _ = server.quit();
-        }
+            .map_err(|failure| of_this("refused the message", &failure))?;
+        server.quit();
         Ok(words(&said))
     }
 
-    fn connect(&self) -> Result<SmtpConnection, (&'static str, Error)> {
+    fn connect(&self) -> Result<Dialog, (&'static str, Failure)> {
         let tls = (self.security == Security::Tls).then_some(&self.tls);
-        let mut server = SmtpConnection::connect(
-            (self.host.as_str(), self.port),
-            Some(PATIENCE),
-            &self.hello,
-            tls,
-            None,
-        )
-        .map_err(|error| ("did not greet us", error))?;
+        let mut server = Dialog::connect(&self.host, self.port, tls)
+            .map_err(|failure| ("can't be reached", failure))?;
+        server
+            .greet(&self.hello)
+            .map_err(|failure| ("did not greet us", failure))?;
         if self.security == Security::StartTls {
             // Refuses where the server does not offer it: the login goes through TLS only.
             server
                 .starttls(&self.tls, &self.hello)
-                .map_err(|error| ("did not change to a secure connection", error))?;
+                .map_err(|failure| ("did not change to a secure connection", failure))?;
         }
         Ok(server)
     }
 
     /// What went wrong, for the owner of the channel.
-    fn why(&self, what: &str, error: &Error) -> String {
+    fn why(&self, what: &str, failure: &Failure) -> String {
         let place = format!("{}:{}", self.host, self.port);
-        let said = error.source().map(ToString::to_string).unwrap_or_default();
-        if let Some(code) = error.status() {
-            return format!("the mail server {place} {what}: {code} {said}");
+        let error = match failure {
+            Failure::Refused(said) => {
+                let lines: Vec<_> = said.message().collect();
+                let lines = lines.join(" ");
+                return format!("the mail server {place} {what}: {} {lines}", said.code());
+            }
+            Failure::Odd(said) => return format!("the mail server {place} {what}: {said}"),
+            Failure::Lost(error) => error,
+        };
+        let tls = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match (tls, error.kind()) {
+            (Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)), _) => {
+                format!(
+                    "the certificate of the mail server {place} is not to be trusted: nobody \
+                     knows its issuer; name the issuer's certificate with --smtp-ca-file"
+                )
+            }
+            (Some(rustls::Error::InvalidCertificate(why)), _) => {
+                format!("the certificate of the mail server {place} is not to be trusted: {why}")
+            }
+            (Some(other), _) => {
+                format!("no secure connection to the mail server {place}: {other}")
+            }
+            (None, ErrorKind::WouldBlock | ErrorKind::TimedOut) => format!(
+                "the mail server {place} did not answer within {} seconds ({} for a whole mail)",
+                dialog::STEP.as_secs(),
+                dialog::WHOLE.as_secs()
+            ),
+            (None, _) => format!("the mail server {place} {what}: {error}"),
         }
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let io = cause.downcast_ref::<std::io::Error>();
-            let inner = io.and_then(std::io::Error::get_ref);
-            let tls = inner
-                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-                .or_else(|| cause.downcast_ref());
-            match (tls, io.map(std::io::Error::kind)) {
-                (Some(rustls::Error::InvalidCertificate(why)), _) => {
-                    return format!(
-                        "the certificate of the mail server {place} is not to be trusted: {why}"
-                    );
-                }
-                (Some(other), _) => {
-                    return format!("no secure connection to the mail server {place}: {other}");
-                }
-                (None, Some(ErrorKind::WouldBlock | ErrorKind::TimedOut)) => {
-                    return format!(
-                        "the mail server {place} did not answer within {} seconds",
-                        PATIENCE.as_secs()
-                    );
-                }
-                (None, Some(_)) if what == "did not greet us" => {
-                    return format!("the mail server {place} can't be reached: {cause}");
-                }
-                _ => source = cause.source(),
+    }
+}
+
+/// TLS that trusts the authorities in the file, or else those that everyone trusts.
+fn trusting(ca_file: Option<&str>) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    match ca_file {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            let unusable = |why: &str| format!("--smtp-ca-file: can't use {path}: {why}");
+            let pem = std::fs::read(path).map_err(|error| unusable(&error.to_string()))?;
+            for certificate in CertificateDer::pem_slice_iter(&pem) {
+                let certificate = certificate.map_err(|error| unusable(&error.to_string()))?;
+                roots
+                    .add(certificate)
+                    .map_err(|error| unusable(&error.to_string()))?;
+            }
+            if roots.is_empty() {
+                return Err(unusable("there is no PEM certificate in it"));
             }
         }
-        format!("the mail server {place} {what}: {said}")
     }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("can't speak TLS: {error}"))?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
 }
 
 /// The code and the first line of a reply.

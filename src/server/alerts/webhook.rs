@@ -1,5 +1,6 @@
 //! The webhook channel: a signed JSON `POST`.
 
+use std::io::Read;
 use std::time::Duration;
 
 use ring::hmac;
@@ -41,13 +42,11 @@ pub fn send(agent: &ureq::Agent, target: &str, secret: Option<&str>, payload: &s
                 .get("retry-after")
                 .and_then(|value| value.to_str().ok())
                 .and_then(|text| pause(text, jiff::Timestamp::now()));
-            let said = response
-                .body_mut()
-                .with_config()
-                .limit(ANSWER_MAX)
-                .lossy_utf8(true)
-                .read_to_string()
-                .unwrap_or_default();
+            // What it said before it broke off, or said too much, says something too.
+            let mut said = Vec::new();
+            let reader = response.body_mut().as_reader();
+            let _ = reader.take(ANSWER_MAX).read_to_end(&mut said);
+            let said = String::from_utf8_lossy(&said);
             Answer {
                 verdict: verdict(status),
                 status: Some(status),

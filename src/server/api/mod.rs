@@ -94,6 +94,10 @@ impl Handler for App {
             ["api", "v1", route @ ..] => self.management(&request, route),
             ["healthz"] => self.health(&request),
             ["metrics"] => self.metrics(&request),
+            // The first page takes no form: what is sent there is a ping that lost its id.
+            [""] if ![Method::GET, Method::HEAD].contains(&request.method) => {
+                pings::refuse(self, &request, &[""])
+            }
             _ if web::owns(&path) => Ok(web::answer(self, &request)),
             ["ping", rest @ ..] => pings::refuse(self, &request, rest),
             rest => pings::refuse(self, &request, rest),

@@ -54,7 +54,7 @@ struct UserAddArgs {
     /// how they want to be called
     #[argh(option, arg_name = "name")]
     name: Option<String>,
-    /// a file that holds the password
+    /// a file that holds the password, - is stdin
     #[argh(option, arg_name = "file")]
     password_file: Option<String>,
     /// where everything is kept, as without a command
@@ -99,7 +99,7 @@ struct UserPasswdArgs {
     /// the person's email address
     #[argh(positional, arg_name = "email")]
     email: String,
-    /// a file that holds the password
+    /// a file that holds the password, - is stdin
     #[argh(option, arg_name = "file")]
     password_file: Option<String>,
     /// where everything is kept, as without a command

@@ -28,7 +28,7 @@ pub(super) struct InitArgs {
     #[argh(option, arg_name = "address")]
     email: String,
 
-    /// a file that holds the owner's password
+    /// a file that holds the owner's password, - is stdin
     #[argh(option, arg_name = "file")]
     password_file: Option<String>,
 

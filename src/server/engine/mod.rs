@@ -95,9 +95,15 @@ impl State {
         }
     }
 
-    /// From when on the next end is expected: the last end, or since it was resumed.
-    fn basis(&self) -> Option<Millis> {
-        self.last_end.max(self.resumed)
+    /// When the next end is expected: after the last, or since it was resumed.
+    fn next_end(&self, rules: &Rules) -> Option<Millis> {
+        match (self.last_end, self.resumed) {
+            (Some(ended), resumed) if resumed <= Some(ended) => {
+                let began = ended.saturating_sub(self.last_duration.unwrap_or(0));
+                Some(rules.next_after_run(began, ended))
+            }
+            (_, resumed) => resumed.map(|moment| rules.next_after(moment)),
+        }
     }
 
     /// How many expected pings are missing at `now`.

@@ -6,6 +6,13 @@ use super::Millis;
 use super::windows::Windows;
 use crate::schedule::cron::Cron;
 
+/// How long before its occurrence a run may begin at most and still be that occurrence's.
+const EARLY_MAX: Millis = 60_000;
+
+/// Nor may it be earlier than this part of the time from its occurrence to the ones around it:
+/// of a job that runs each minute, six seconds.
+const EARLY_PART: Millis = 10;
+
 /// When a check is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Schedule {
@@ -40,6 +47,31 @@ impl Rules {
             // Where no calendar reaches, nothing is expected any more.
             Schedule::Cron(cron) => cron.next_after(moment).unwrap_or(Millis::MAX),
         }
+    }
+
+    /// When the end after that of a run is expected which began at `began` and ended at `ended`.
+    ///
+    /// A host whose clock is ahead of ours runs its job shortly before the occurrence that it
+    /// is for, which then must not be expected once more. By its begin it is told from a long
+    /// run that only ends at such a moment: that was for the occurrence before. A clock may be
+    /// ahead as far as grace lets it be behind, within [`EARLY_MAX`] and [`EARLY_PART`].
+    pub(super) fn next_after_run(&self, began: Millis, ended: Millis) -> Millis {
+        let next = self.next_after(ended);
+        match &self.schedule {
+            Schedule::Cron(cron) if self.is_early(cron, began, next) => self.next_after(next),
+            Schedule::Cron(_) | Schedule::Period(_) => next,
+        }
+    }
+
+    /// Whether what began at `began` is for the occurrence after it.
+    fn is_early(&self, cron: &Cron, began: Millis, occurrence: Millis) -> bool {
+        let ahead = occurrence.saturating_sub(began);
+        if ahead > EARLY_MAX.min(self.grace) {
+            return false;
+        }
+        let (near, after) = (ahead * EARLY_PART, cron.next_after(occurrence));
+        cron.next_after(occurrence - near) == Some(occurrence)
+            && after.is_none_or(|after| after - occurrence >= near)
     }
 
     /// When the `count`th missing ping was due, where the first was due at `expected`. Takes

@@ -1,5 +1,7 @@
 //! The engine's promises, one a test, and its laws for any sequence of events.
 
+mod early;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

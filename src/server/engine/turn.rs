@@ -180,12 +180,13 @@ impl<'a> Turn<'a> {
     }
 
     fn succeed(&mut self, at: Millis, now: Millis) {
-        let expected = self.rules.next_after(at);
+        let rules = self.rules;
         let state = &mut self.state;
-        state.expected = Some(expected);
+        state.expected = state.next_end(rules);
+        let is_missed = |expected| rules.misses(expected, now) > 0;
         // A success from so long ago that the one after it is missing too: still down, and
         // nobody is told of a recovery that is none.
-        if state.status == Status::Down && self.rules.misses(expected, now) > 0 {
+        if state.status == Status::Down && state.expected.is_some_and(is_missed) {
             return;
         }
         state.failures = 0;
@@ -217,7 +218,7 @@ impl<'a> Turn<'a> {
     fn fail(&mut self, exit_code: Option<u8>, at: Millis) {
         let state = &mut self.state;
         state.failures = state.failures.saturating_add(1);
-        state.expected = Some(self.rules.next_after(at));
+        state.expected = state.next_end(self.rules);
         let count = state.failures;
         self.become_status(Status::Down, at);
         if count >= self.rules.fail_threshold {
@@ -264,10 +265,9 @@ impl<'a> Turn<'a> {
     pub fn change_rules(&mut self, now: Millis) {
         let rules = self.rules;
         let state = &mut self.state;
-        let Some(last) = state.basis().filter(|_| state.expected.is_some()) else {
+        let Some(expected) = state.next_end(rules).filter(|_| state.expected.is_some()) else {
             return;
         };
-        let expected = rules.next_after(last);
         state.expected = Some(expected);
         let is_over = match state.status {
             Status::Late => now < expected,

@@ -75,8 +75,13 @@ fn read(files: &Files) -> Result<(ServerConfig, Option<String>), String> {
         .map_err(|error| format!("can't speak TLS: {error}"))?
         .with_no_client_auth()
         .with_single_cert(chain, private)
-        .map_err(|error| {
-            format!("the key in {key} does not go with the certificate in {certificate}: {error}")
+        .map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                format!("the key in {key} does not go with the certificate in {certificate}")
+            }
+            error => format!(
+                "the certificate in {certificate} can't be used with the key in {key}: {error}"
+            ),
         })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let open_to_others = std::fs::metadata(&files.key)

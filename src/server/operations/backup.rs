@@ -57,12 +57,30 @@ pub fn run(options: &Backup) -> Result<(), String> {
     if options.force {
         std::fs::rename(&partial.0, target).map_err(refused)?;
     } else {
-        // Refuses where somebody has made the file meanwhile, which a rename would not.
-        std::fs::hard_link(&partial.0, target).map_err(refused)?;
+        name_anew(&partial.0, target).map_err(refused)?;
     }
     File::open(directory)
         .and_then(|directory| directory.sync_all())
         .map_err(refused)
+}
+
+/// Gives the file a name that no other has: refuses where somebody has made one meanwhile, which
+/// a rename would not.
+fn name_anew(partial: &Path, target: &Path) -> io::Result<()> {
+    match std::fs::hard_link(partial, target) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            // No links there, as on many a USB disk and share: the name is taken first.
+            OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(target)?;
+            std::fs::rename(partial, target).inspect_err(|_| {
+                let _ = std::fs::remove_file(target);
+            })
+        }
+        linked => linked,
+    }
 }
 
 /// Copies what is committed at this moment. The server goes on writing meanwhile.

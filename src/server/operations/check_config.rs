@@ -4,11 +4,14 @@
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::net::TcpListener;
+use std::path::Path;
 
 use super::super::access_log::AccessLog;
+use super::super::alerts::Notifier;
 use super::super::args::Serve;
 use super::super::http::Tls;
 use super::super::store::{self, DATABASE};
+use crate::sys::may_write;
 
 /// Looks at everything. Gives what should be mended though the server would start.
 ///
@@ -22,6 +25,7 @@ pub fn run(options: &Serve) -> Result<Vec<String>, Vec<String>> {
             Err(sentence) => wrong.push(sentence),
         }
     }
+    wrong.extend(Notifier::new(options.smtp.as_ref()).err());
     let running = match directory(options) {
         Ok(running) => running,
         Err(sentence) => {
@@ -78,21 +82,19 @@ fn directory(options: &Serve) -> Result<bool, String> {
         // It will be made; whether it can be shows in the nearest one that is there.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let there = directory.ancestors().find(|path| path.exists());
-            return match there.map(fs::metadata) {
-                Some(Ok(metadata)) if metadata.permissions().readonly() => {
-                    Err(refused(ErrorKind::PermissionDenied.into()))
-                }
-                Some(Ok(metadata)) if !metadata.is_dir() => {
-                    Err(refused(ErrorKind::NotADirectory.into()))
-                }
-                _ => Ok(false),
-            };
+            // The name of a directory here is a path of no parts at all.
+            let there = there.filter(|path| !path.as_os_str().is_empty());
+            let there = there.unwrap_or(Path::new("."));
+            if !there.is_dir() {
+                return Err(refused(ErrorKind::NotADirectory.into()));
+            }
+            return may_write(there).map(|()| false).map_err(refused);
         }
         Err(error) => return Err(refused(error)),
         Ok(metadata) if !metadata.is_dir() => {
             return Err(refused(ErrorKind::NotADirectory.into()));
         }
-        Ok(_) => {}
+        Ok(_) => may_write(directory).map_err(refused)?,
     }
     let running = match OpenOptions::new().write(true).open(directory.join("lock")) {
         Ok(lock) => match lock.try_lock() {

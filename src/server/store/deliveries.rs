@@ -17,6 +17,8 @@ use crate::wire::{DeliveryList, DeliveryRecord};
 pub struct Waiting {
     /// Its row.
     pub channel: i64,
+    /// Its id: a row may be another's after it was deleted.
+    pub id: Uuid,
     /// Where to.
     pub address: Address,
     /// How often in a row its target took nothing.
@@ -46,7 +48,7 @@ pub struct Due {
 /// As SQLite says.
 pub fn waiting(connection: &Connection) -> Result<Vec<Waiting>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT row, kind, target, secret, failures, retry_at FROM channel
+        "SELECT row, kind, target, secret, failures, retry_at, id FROM channel
          WHERE enabled AND EXISTS (
              SELECT 1 FROM delivery
              WHERE delivery.channel_row = channel.row AND delivery.state = 'pending')
@@ -55,6 +57,7 @@ pub fn waiting(connection: &Connection) -> Result<Vec<Waiting>, StoreError> {
     let rows = statement.query_map([], |row| {
         Ok(Waiting {
             channel: row.get(0)?,
+            id: row.get(6)?,
             address: Address {
                 kind: channels::kind(row, 1)?,
                 target: row.get(2)?,
@@ -198,6 +201,8 @@ pub fn began_with(connection: &Connection, delivery: i64) -> Result<Option<Uuid>
 pub struct Report {
     /// The channel's row.
     pub channel: i64,
+    /// The channel's id.
+    pub id: Uuid,
     /// The deliveries' rows.
     pub deliveries: Vec<i64>,
     /// What the target's answer means.
@@ -215,8 +220,8 @@ pub struct Report {
 pub fn report(desk: &mut Desk<'_>, report: &Report) -> Result<(), StoreError> {
     let failures: Option<u32> = desk
         .connection
-        .prepare_cached("SELECT failures FROM channel WHERE row = ?")?
-        .query_row([report.channel], |row| row.get(0))
+        .prepare_cached("SELECT failures FROM channel WHERE row = ? AND id = ?")?
+        .query_row(params![report.channel, report.id], |row| row.get(0))
         .optional()?;
     // Deleted meanwhile, and its deliveries with it.
     let Some(failures) = failures else {
@@ -233,7 +238,8 @@ pub fn report(desk: &mut Desk<'_>, report: &Report) -> Result<(), StoreError> {
     };
     let mut read = desk.connection.prepare_cached(
         "SELECT delivery.attempts, alert.triggered_at FROM delivery
-         JOIN alert ON alert.row = delivery.alert_row WHERE delivery.row = ?",
+         JOIN alert ON alert.row = delivery.alert_row
+         WHERE delivery.row = ? AND delivery.channel_row = ?",
     )?;
     let mut write = desk.connection.prepare_cached(
         "UPDATE delivery SET state = ?, attempts = attempts + 1, next_attempt_at = ?,
@@ -241,7 +247,12 @@ pub fn report(desk: &mut Desk<'_>, report: &Report) -> Result<(), StoreError> {
          WHERE row = ?",
     )?;
     for row in &report.deliveries {
-        let (attempts, since) = read.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let found = read
+            .query_row([*row, report.channel], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((attempts, since)) = found else {
+            continue;
+        };
         let (state, next, finished) = match attempt.outcome(attempts, since) {
             Outcome::Delivered => ("delivered", 0, Some(desk.now)),
             Outcome::Failed => ("failed", 0, Some(desk.now)),

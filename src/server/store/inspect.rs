@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::doctor::{Facts, Record, Undelivered};
 use super::super::engine::Millis;
+use super::super::plain::plain;
 use super::{StoreError, timestamp, unsigned};
 use crate::wire::history::{
     Alerting, Inspection, LastSignal, MaintenanceState, ScheduleFacts, Stats,
@@ -255,13 +256,13 @@ pub fn for_doctor(
 
 /// The last line of an output that says anything, without what could steer a terminal.
 pub(super) fn last_line(output: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(output);
+    let text = plain(output);
     let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
-    let line: String = line
-        .trim()
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(200)
-        .collect();
-    (!line.is_empty()).then_some(line)
+    Some(
+        line.trim()
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(200)
+            .collect(),
+    )
 }

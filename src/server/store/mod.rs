@@ -7,6 +7,7 @@
 pub mod accounts;
 mod beside;
 pub mod channels;
+pub mod check_page;
 pub mod checks;
 pub mod deliveries;
 pub mod events;
@@ -18,6 +19,7 @@ mod meters;
 pub mod outbox;
 pub mod overview;
 pub mod pings;
+mod place;
 pub mod projects;
 mod prune;
 mod schedules;
@@ -43,6 +45,7 @@ use uuid::Uuid;
 use super::bell::Bell;
 pub use beside::Beside;
 pub use meters::Meters;
+use place::Place;
 pub use prune::Retention;
 pub use writer::Desk;
 use writer::Writer;
@@ -177,6 +180,7 @@ pub struct Store {
     readers: Readers,
     public_ids: PublicIds,
     meters: Arc<Meters>,
+    place: Arc<Place>,
     /// Held for as long as the store is open; the kernel lets go of it even after `kill -9`.
     _lock: File,
 }
@@ -215,7 +219,7 @@ impl Store {
             Err(TryLockError::Error(error)) => return Err(in_directory(error)),
         }
         // Made by us first, so that SQLite gives it and its companions our mode.
-        drop(private(DATABASE)?);
+        let place = Arc::new(Place::new(private(DATABASE)?));
         let path = directory.join(DATABASE);
         let damaged = |error| damaged(&path, error);
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(damaged)?;
@@ -228,6 +232,7 @@ impl Store {
             public_url.to_owned(),
             alerted,
             Arc::clone(&meters),
+            Arc::clone(&place),
         )
         .map_err(damaged)?;
         Ok(Self {
@@ -238,6 +243,7 @@ impl Store {
             },
             public_ids,
             meters,
+            place,
             _lock: lock,
         })
     }
@@ -286,6 +292,7 @@ impl Store {
     /// # Errors
     /// Why it can't.
     pub fn check(&self) -> Result<(), StoreError> {
+        self.place.check()?;
         if self.writer.is_well() {
             return Ok(());
         }

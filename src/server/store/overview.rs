@@ -40,6 +40,8 @@ pub struct Glance {
     pub expected: Option<Millis>,
     /// Failures in a row.
     pub failures: u32,
+    /// When the last run started, where it has not ended.
+    pub running_since: Option<Millis>,
 }
 
 /// The organization's checks, or those of one of its projects, in no order.
@@ -53,7 +55,8 @@ pub fn glances(
 ) -> Result<Vec<Glance>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT check_.row, check_.id, project_id, project.name, check_.name, check_.slug, tags,
-             status, status_since, last_ping_at, expected_at, failures
+             status, status_since, last_ping_at, expected_at, failures,
+             CASE runs WHEN '[]' THEN NULL ELSE last_start_at END
          FROM check_ JOIN project ON project.id = check_.project_id
          WHERE check_.org_id = ?1 AND deleted_at IS NULL AND (?2 IS NULL OR project_id = ?2)",
     )?;
@@ -71,6 +74,7 @@ pub fn glances(
             last_ping: row.get(9)?,
             expected: row.get(10)?,
             failures: row.get(11)?,
+            running_since: row.get(12)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -133,17 +137,23 @@ pub fn runs(
         .collect())
 }
 
-/// The last line of what the last failed run of the check printed.
+/// How the last run of the check failed: its exit code, and the last line that it printed.
 ///
 /// # Errors
 /// As SQLite says.
-pub fn last_words(connection: &Connection, row: i64) -> Result<Option<String>, StoreError> {
-    let output: Option<Option<Vec<u8>>> = connection
+pub fn last_words(
+    connection: &Connection,
+    row: i64,
+) -> Result<(Option<u8>, Option<String>), StoreError> {
+    let failure: Option<(Option<u8>, Option<Vec<u8>>)> = connection
         .prepare_cached(
-            "SELECT substr(body, -?2) FROM ping WHERE check_row = ?1 AND kind = 'fail'
+            "SELECT exit_code, substr(body, -?2) FROM ping WHERE check_row = ?1 AND kind = 'fail'
              ORDER BY created_at DESC, row DESC LIMIT 1",
         )?
-        .query_row(params![row, OUTPUT_END], |row| row.get(0))
+        .query_row(params![row, OUTPUT_END], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
-    Ok(output.flatten().as_deref().and_then(last_line))
+    let (exit_code, output) = failure.unwrap_or_default();
+    Ok((exit_code, output.as_deref().and_then(last_line)))
 }

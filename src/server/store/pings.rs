@@ -218,7 +218,7 @@ fn dressed(row: i64, table: u8) -> Uuid {
 
 /// The row behind an id of [`id_of`]. An id of another kind leads to some row or none, which
 /// is then still asked for within one check only.
-fn row_of(id: Uuid) -> i64 {
+pub(super) fn row_of(id: Uuid) -> i64 {
     let mut bytes = [0; 8];
     bytes[2..].copy_from_slice(&id.as_bytes()[..6]);
     i64::from_be_bytes(bytes).wrapping_mul(GATHER) & ROWS

@@ -203,10 +203,17 @@ fn script(dice: &mut Dice, first: &Settings) -> Vec<(i64, Happening)> {
         }
         // The job runs when it is due, more or less, and takes its time.
         let due = decided.next(now);
-        let start = (due + dice.up_to(gap / 8) - gap / 32).max(now + 1);
+        let start = match dice.up_to(7) {
+            // By a clock that is ahead, a little or too far.
+            0 => due - dice.up_to((gap / 5).min(70 * SECOND)),
+            _ => due + dice.up_to(gap / 8) - gap / 32,
+        };
+        let start = start.max(now + 1);
         let takes = match dice.up_to(9) {
             0 => dice.up_to(2 * gap),
             1..=3 => dice.up_to(gap),
+            // Over seconds before it is due again, more or less.
+            4 => (decided.next(due) - start - dice.up_to(gap / 16)).max(0),
             _ => dice.up_to(gap / 10),
         };
         let end = start + takes;

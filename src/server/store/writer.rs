@@ -13,8 +13,10 @@ use uuid::Uuid;
 
 use super::super::bell::Bell;
 use super::super::clock;
+use super::super::complaint::complain;
 use super::super::engine::{self, Effect, Event, Millis, Reason, Rules, Windows};
 use super::live::{Live, LiveCheck, Published};
+use super::place::Place;
 use super::prune::{Pruner, Retention};
 use super::{Meters, PublicIds, StoreError, checks, events, outbox, pings};
 use crate::wire::Status;
@@ -79,6 +81,7 @@ impl Writer {
         public_url: String,
         alerted: Bell,
         meters: Arc<Meters>,
+        place: Arc<Place>,
     ) -> Result<Self, StoreError> {
         let mut live = Live::default();
         for (row, check) in checks::load_live(&connection, clock::now())? {
@@ -101,6 +104,7 @@ impl Writer {
             public_url,
             alerted,
             meters,
+            place,
             well: Arc::clone(&well),
             pruner: None,
         };
@@ -349,6 +353,7 @@ struct Thread {
     public_url: String,
     alerted: Bell,
     meters: Arc<Meters>,
+    place: Arc<Place>,
     well: Arc<AtomicBool>,
     pruner: Option<Pruner>,
 }
@@ -506,10 +511,13 @@ impl Thread {
         let mut alerts = false;
         let (live, public_url) = (&mut self.live, &self.public_url);
         let begun = Instant::now();
+        let connection = &mut self.connection;
         let result = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(StoreError::from)
+            .place
+            .check()
+            .and_then(
+                |()| Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?),
+            )
             .and_then(|transaction| {
                 work(&mut Desk {
                     connection: &transaction,
@@ -530,7 +538,7 @@ impl Thread {
                 }
             }
             Err(error) => {
-                eprintln!("pakyas-server: {error}");
+                complain(error);
                 self.live.roll_back();
             }
         }

@@ -6,7 +6,7 @@ use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
 use super::fields::{Field, Problems};
-use super::overview::relative;
+use super::moment::relative;
 use super::page::Frame;
 use super::place::{Page, When, nothing_here, ours, signed_in};
 use super::visit::Visit;

@@ -488,14 +488,4 @@ pub(super) fn zones() -> Vec<String> {
 }
 
 /// What the script beside the form is.
-pub(super) fn script() -> Response {
-    Response {
-        status: StatusCode::OK,
-        headers: vec![
-            ("content-type", "text/javascript; charset=utf-8".to_owned()),
-            ("cache-control", "public, max-age=3600".to_owned()),
-            ("x-content-type-options", "nosniff".to_owned()),
-        ],
-        body: include_bytes!("check-form.js").to_vec(),
-    }
-}
+pub(super) const SCRIPT: &str = include_str!("check-form.js");

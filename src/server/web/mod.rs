@@ -1,14 +1,17 @@
-//! The server's pages: HTML made here, with forms and a cookie; all work without a script.
+//! The server's pages: HTML made here, with forms and a cookie. All of it works without a
+//! script; `script.js` only spares people to load a page again, and knows their time zone.
 //!
 //! `visit.rs` is who asks, with their cookie; `forms.rs` is what keeps other sites from sending
 //! forms in their name; `page.rs` is what every answer has. A new page is a file with the
 //! function that answers, a template that extends `layout.html`, and a line in [`answer`].
 
 mod account;
+mod check;
 mod check_form;
 mod device;
 mod fields;
 mod forms;
+mod moment;
 mod overview;
 mod page;
 mod place;
@@ -24,7 +27,10 @@ use super::http::{Request, Response};
 use visit::Visit;
 
 /// The look of all pages.
-const STYLE: &str = include_str!("style.css");
+const STYLE: &str = concat!(include_str!("style.css"), include_str!("check.css"));
+
+/// The script of all pages.
+const SCRIPT: &str = include_str!("script.js");
 
 /// The first parts of all paths of pages. A check's ping is at a UUID, so none is one of these.
 const PARTS: [&str; 9] = [
@@ -51,27 +57,34 @@ pub fn answer(app: &App, request: &Request) -> Response {
     let answer = match (method, segments.as_slice()) {
         ("GET", [""]) => overview::show(&visit, None),
         ("GET", ["projects", id]) => overview::show(&visit, Some(id)),
+        ("GET", ["checks", "new"]) => place::answer(check_form::new(&visit)),
+        ("POST", ["checks", "new"]) => place::answer(check_form::create(&visit)),
+        ("GET", ["checks", id]) => check::show(&visit, id),
+        ("GET", ["checks", id, "runs", run]) => check::run::show(&visit, id, run),
+        ("POST", ["checks", id, "pause"]) => check::act::pause(&visit, id, true),
+        ("POST", ["checks", id, "resume"]) => check::act::pause(&visit, id, false),
+        ("GET", ["checks", id, "delete"]) => check::act::confirm(&visit, id),
+        ("POST", ["checks", id, "delete"]) => check::act::delete(&visit, id),
         ("GET", ["account"]) => account::show(&visit),
         ("GET", ["sign-in"]) => sign_in::show(&visit),
         ("POST", ["sign-in"]) => sign_in::take(&visit),
         ("POST", ["sign-out"]) => sign_in::leave(&visit),
         ("GET", ["device", link]) => device::show(&visit, link),
         ("POST", ["device", link]) => device::decide(&visit, link),
-        ("GET", ["web", "style.css"]) => Ok(style()),
-        ("GET", ["web", "check-form.js"]) => Ok(check_form::script()),
+        ("GET", ["web", "check-form.js"]) => Ok(file("text/javascript", check_form::SCRIPT)),
         ("GET", ["schedule", "preview"]) => place::answer(preview::show(&visit)),
-        ("GET", ["checks", "new"]) => place::answer(check_form::new(&visit)),
-        ("POST", ["checks", "new"]) => place::answer(check_form::create(&visit)),
         ("GET", ["checks", id, "edit"]) => place::answer(check_form::edit(&visit, id)),
         ("POST", ["checks", id, "edit"]) => place::answer(check_form::update(&visit, id)),
         (_, ["settings", route @ ..]) => place::answer(settings::answer(&visit, method, route)),
         ("POST", ["account", what]) => place::answer(account::change(&visit, what)),
-        (_, ["" | "account" | "sign-in" | "sign-out"] | ["device" | "projects", _]) => Ok(visit
-            .message(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "That can't be done here",
-                "Go back, and use the buttons of the page.",
-            )),
+        ("GET", ["web", "style.css"]) => Ok(file("text/css", STYLE)),
+        ("GET", ["web", "script.js"]) => Ok(file("text/javascript", SCRIPT)),
+        (_, ["" | "account" | "sign-in" | "sign-out"] | ["device" | "projects" | "checks", _])
+        | (_, ["checks", _, "pause" | "resume" | "delete"]) => Ok(visit.message(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "That can't be done here",
+            "Go back, and use the buttons of the page.",
+        )),
         _ => Ok(visit.message(
             StatusCode::NOT_FOUND,
             "There is no such page",
@@ -81,15 +94,15 @@ pub fn answer(app: &App, request: &Request) -> Response {
     answer.unwrap_or_else(|error| page::unavailable(&error))
 }
 
-fn style() -> Response {
+fn file(kind: &str, text: &str) -> Response {
     Response {
         status: StatusCode::OK,
         headers: vec![
-            ("content-type", "text/css; charset=utf-8".to_owned()),
+            ("content-type", format!("{kind}; charset=utf-8")),
             ("cache-control", "public, max-age=3600".to_owned()),
             ("x-content-type-options", "nosniff".to_owned()),
         ],
-        body: STYLE.as_bytes().to_vec(),
+        body: text.as_bytes().to_vec(),
     }
 }
 

@@ -1,10 +1,10 @@
 //! All checks of an organization, or of one of its projects: what is wrong first.
 
 use askama::Template;
-use jiff::Timestamp;
 use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
+use super::moment::{Moment, lasting};
 use super::page::Frame;
 use super::visit::Visit;
 use crate::server::clock;
@@ -23,13 +23,11 @@ const RUNS: usize = 30;
 const STEP: usize = 5;
 const HEIGHT: i64 = 20;
 
-/// The page is asked for again after so many seconds.
-const REFRESH: &str = "30";
-
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Overview<'a> {
     frame: Frame<'a>,
+    title: String,
     heading: String,
     /// The path of this page, without the query.
     path: String,
@@ -59,6 +57,7 @@ struct Group {
 
 /// A check as the page shows it.
 struct Line {
+    id: Uuid,
     project: Option<String>,
     name: String,
     tags: Vec<String>,
@@ -68,25 +67,8 @@ struct Line {
     last: Option<Moment>,
     next: Option<Moment>,
     strip: Strip,
+    why: Option<String>,
     said: Option<String>,
-}
-
-/// A time, for people and for programs.
-struct Moment {
-    iso: String,
-    exact: String,
-    words: String,
-}
-
-impl Moment {
-    fn new(at: Millis, now: Millis) -> Self {
-        let time = Timestamp::from_second(at.div_euclid(1000)).unwrap_or_default();
-        Self {
-            iso: time.to_string(),
-            exact: time.strftime("%F %T UTC").to_string(),
-            words: relative(at, now),
-        }
-    }
 }
 
 /// A strip of runs as paths, one for each way to end.
@@ -160,6 +142,8 @@ pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response,
                     check.project.to_lowercase()
                 },
                 rank(check.status),
+                // Of what is wrong, the newest trouble is the news.
+                if wrong { -check.since } else { 0 },
                 check.name.to_lowercase(),
             )
         });
@@ -196,9 +180,11 @@ pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response,
             .collect();
         format!("?org={}&page={page}{filters}", org.id)
     };
+    let heading = project.map_or(org.name.clone(), |project| project.name);
     let page = Overview {
         frame: visit.frame(),
-        heading: project.map_or(org.name.clone(), |project| project.name),
+        title: title(&heading, &counts),
+        heading,
         path,
         org_id: org.id,
         organizations: theirs,
@@ -214,7 +200,7 @@ pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response,
         tag,
         groups,
     };
-    Ok(visit.page(StatusCode::OK, &page).with("refresh", REFRESH))
+    Ok(visit.page(StatusCode::OK, &page))
 }
 
 fn line(
@@ -222,12 +208,13 @@ fn line(
     check: &Glance,
     now: Millis,
 ) -> Result<Line, StoreError> {
-    let said = if check.failures > 0 {
+    let (exit_code, said) = if check.failures > 0 {
         overview::last_words(connection, check.row)?
     } else {
-        None
+        (None, None)
     };
     Ok(Line {
+        id: check.id,
         project: is_wrong(check.status).then(|| check.project.clone()),
         name: check.name.clone(),
         tags: check.tags.iter().take(5).cloned().collect(),
@@ -237,8 +224,36 @@ fn line(
         last: check.last_ping.map(|at| Moment::new(at, now)),
         next: check.expected.map(|at| Moment::new(at, now)),
         strip: strip(&overview::runs(connection, check.row, RUNS)?),
+        why: why(check, exit_code, now),
         said,
     })
+}
+
+/// What is wrong with a check, in a few words.
+fn why(check: &Glance, exit_code: Option<u8>, now: Millis) -> Option<String> {
+    let ago = |at: Millis| lasting(now - at);
+    match (check.status, check.running_since, check.expected) {
+        (Status::Down, ..) if check.failures > 0 => {
+            let code = exit_code.map_or(String::new(), |code| format!(" with exit code {code}"));
+            Some(match check.failures {
+                1 => format!("failed{code}"),
+                many => format!("failed{code}, {many} times in a row"),
+            })
+        }
+        (Status::Down, Some(at), _) => Some(format!("started {} ago and never finished", ago(at))),
+        (Status::Down, None, Some(at)) if at <= now => {
+            Some(format!("has not reported, overdue for {}", ago(at)))
+        }
+        (Status::Down, ..) => Some("has not reported".to_owned()),
+        (Status::Overrunning, Some(at), _) => {
+            Some(format!("has been running for {}, too long", ago(at)))
+        }
+        (Status::Overrunning, None, _) => Some("runs too long".to_owned()),
+        (Status::Late, _, Some(at)) if at <= now => {
+            Some(format!("late for {}, within its grace", ago(at)))
+        }
+        _ => None,
+    }
 }
 
 /// The worst first.
@@ -264,6 +279,19 @@ fn count(checks: &[Glance]) -> Vec<(&'static str, usize)> {
     ORDER.map(|status| (status.as_str(), of(status))).to_vec()
 }
 
+/// What the page's tab says: what is wrong, for whoever looks at another.
+fn title(heading: &str, counts: &[(&'static str, usize)]) -> String {
+    let wrong: Vec<String> = counts
+        .iter()
+        .filter(|(name, count)| *count > 0 && Status::from_name(name).is_some_and(is_wrong))
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    match wrong.as_slice() {
+        [] => heading.to_owned(),
+        some => format!("{} · {heading}", some.join(", ")),
+    }
+}
+
 /// A text as a part of a query (RFC 3986 section 2.1).
 fn escape(text: &str) -> String {
     text.bytes()
@@ -275,7 +303,7 @@ fn escape(text: &str) -> String {
 }
 
 /// The shape of a status, which tells it without its colour.
-fn shape(status: Status) -> &'static str {
+pub(super) fn shape(status: Status) -> &'static str {
     match status {
         Status::Down => "✕",
         Status::Overrunning => "◆",
@@ -283,21 +311,6 @@ fn shape(status: Status) -> &'static str {
         Status::New => "○",
         Status::Up => "●",
         Status::Paused => "‖",
-    }
-}
-
-pub(super) fn relative(at: Millis, now: Millis) -> String {
-    let seconds = at.abs_diff(now) / 1000;
-    let far = match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    };
-    if at > now {
-        format!("in {far}")
-    } else {
-        format!("{far} ago")
     }
 }
 
@@ -345,11 +358,5 @@ mod tests {
         assert_eq!(strip.success, "M142 20v-20");
         assert_eq!(strip.missing, "M147 20v-20");
         assert_eq!(strip.words, "1 succeeded, 1 failed, 1 missing");
-    }
-
-    #[test]
-    fn times_are_told_from_now_on() {
-        assert_eq!(relative(0, 90_000), "1 min ago");
-        assert_eq!(relative(7_200_000, 0), "in 2 h");
     }
 }

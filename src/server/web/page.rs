@@ -3,13 +3,15 @@
 use askama::Template;
 use ureq_proto::http::StatusCode;
 
+use crate::server::complaint::complain;
 use crate::server::http::Response;
 use crate::server::store::StoreError;
 
-/// Nothing from elsewhere, no script within a page, in nobody's frame, and forms to us alone.
+/// Nothing from elsewhere, no script and no style but our files, in nobody's frame, and forms to
+/// us alone.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
-                      connect-src 'self'; form-action 'self'; \
-                      frame-ancestors 'none'; base-uri 'none'";
+                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; \
+                      base-uri 'none'";
 
 /// What the layout needs.
 pub(super) struct Frame<'a> {
@@ -61,7 +63,7 @@ pub(super) fn redirect(to: String) -> Response {
 
 /// The store does not answer.
 pub(super) fn unavailable(error: &StoreError) -> Response {
-    eprintln!("pakyas-server: {error}");
+    complain(error);
     html(
         StatusCode::SERVICE_UNAVAILABLE,
         &Message {

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use ureq_proto::http::{Method, StatusCode};
 use uuid::Uuid;
 
-use super::overview::relative;
+use super::moment::relative;
 use super::visit::{Person, Visit};
 use super::{forms, page_of_ours};
 use crate::schedule::zone;

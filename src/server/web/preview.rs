@@ -8,7 +8,7 @@ use ureq_proto::http::StatusCode;
 
 use super::check_form::Typed;
 use super::fields::Problems;
-use super::overview::relative;
+use super::moment::relative;
 use super::page;
 use super::place::{Page, Place};
 use super::visit::Visit;

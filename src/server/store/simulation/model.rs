@@ -35,6 +35,31 @@ impl Decided {
         }
     }
 
+    /// The occurrence that comes after a run, with two exceptions: that of the run itself,
+    /// where its host's clock is a little fast, is not expected again, and there is no fast
+    /// clock where occurrences are close.
+    fn next_after_run(&self, began: i64, ended: i64) -> i64 {
+        let next = self.next(ended);
+        let Timing::Cron(cron) = &self.timing else {
+            return next;
+        };
+        let fast = next - began;
+        if fast > 60_000 || fast > self.grace {
+            return next;
+        }
+        // From far enough back, one by one, to the one before.
+        let (mut before, mut walk) = (None, next - 601_000);
+        while let Some(at) = cron.next_after(walk).filter(|at| *at < next) {
+            (before, walk) = (Some(at), at);
+        }
+        let after = cron.next_after(next).unwrap();
+        let close = |gap: i64| gap < 10 * fast;
+        if before.is_some_and(|before| close(next - before)) || close(after - next) {
+            return next;
+        }
+        after
+    }
+
     fn limit(&self, started: i64) -> i64 {
         match self.max_runtime {
             Some(max) => started + max,
@@ -61,6 +86,8 @@ pub struct Model {
     since: i64,
     pub expected: Option<i64>,
     last_end: Option<i64>,
+    /// When the run began that ended last; none where nothing ended since it was resumed.
+    began: Option<i64>,
     resumed: Option<i64>,
     pub failures: u32,
     open: Vec<Open>,
@@ -83,6 +110,7 @@ impl Model {
             since: now,
             expected: None,
             last_end: None,
+            began: None,
             resumed: None,
             failures: 0,
             open: Vec::new(),
@@ -263,15 +291,15 @@ impl Model {
         });
         self.over.extend(id.map(str::to_owned));
         // A ping may seem to come before the start of its own run.
-        let at = match mine {
-            Some(index) => at.max(self.open.remove(index).started),
-            None => at,
-        };
+        let began = mine.map(|index| self.open.remove(index).started);
+        let at = at.max(began.unwrap_or(at));
+        let began = began.unwrap_or(at);
         if self.last_end.is_some_and(|end| at < end) {
             return;
         }
         self.last_end = Some(at);
-        let expected = self.decided.next(at);
+        self.began = Some(began);
+        let expected = self.decided.next_after_run(began, at);
         self.expected = Some(expected);
         if kind == Kind::Fail {
             self.failures += 1;
@@ -310,6 +338,7 @@ impl Model {
             return;
         }
         self.resumed = Some(now);
+        self.began = None;
         if self.last_end.is_some() {
             self.become_(Status::Up, now);
             self.expected = Some(self.decided.next(now));
@@ -322,7 +351,10 @@ impl Model {
         self.until(now);
         self.decided = decided;
         if let (Some(base), Some(_)) = (self.last_end.max(self.resumed), self.expected) {
-            let expected = self.decided.next(base);
+            let expected = match self.began {
+                Some(began) => self.decided.next_after_run(began, base),
+                None => self.decided.next(base),
+            };
             self.expected = Some(expected);
             let no_trouble = self.failures == 0 && self.open.is_empty();
             if (self.status == Status::Late && now < expected)
