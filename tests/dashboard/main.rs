@@ -8,6 +8,7 @@ mod support;
 #[path = "../accounts/browser.rs"]
 mod browser;
 mod overview;
+mod public;
 
 use support::TempDir;
 use support::server::Server;

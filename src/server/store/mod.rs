@@ -20,11 +20,13 @@ pub mod overview;
 pub mod pings;
 pub mod projects;
 mod prune;
+pub mod publications;
 mod schedules;
 mod schema;
 pub mod sessions;
 #[cfg(test)]
 mod simulation;
+pub mod uptime;
 pub mod users;
 mod writer;
 

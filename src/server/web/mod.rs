@@ -1,14 +1,18 @@
 //! The server's pages: HTML made here, with forms and a cookie, and no script.
 //!
+//! `public.rs` and `badge.rs` are for everybody, without a cookie.
 //! `visit.rs` is who asks, with their cookie; `forms.rs` is what keeps other sites from sending
 //! forms in their name; `page.rs` is what every answer has. A new page is a file with the
 //! function that answers, a template that extends `layout.html`, and a line in [`answer`].
 
 mod account;
+mod badge;
 mod device;
 mod forms;
 mod overview;
 mod page;
+mod public;
+mod sharing;
 mod sign_in;
 mod visit;
 
@@ -22,8 +26,8 @@ use visit::Visit;
 const STYLE: &str = include_str!("style.css");
 
 /// The first parts of all paths of pages. A check's ping is at a UUID, so none is one of these.
-const PARTS: [&str; 6] = [
-    "account", "device", "projects", "sign-in", "sign-out", "web",
+const PARTS: [&str; 8] = [
+    "account", "badge", "device", "projects", "sign-in", "sign-out", "status", "web",
 ];
 
 /// Whether what is at `path` is a page.
@@ -34,6 +38,10 @@ pub fn owns(path: &str) -> bool {
 
 /// Answers a request for a page.
 pub fn answer(app: &App, request: &Request) -> Response {
+    // For everybody, so nobody is asked who they are.
+    if let Some(response) = public::answer(app, request) {
+        return response;
+    }
     let visit = match Visit::of(app, request) {
         Ok(visit) => visit,
         Err(error) => return page::unavailable(&error),
@@ -46,6 +54,8 @@ pub fn answer(app: &App, request: &Request) -> Response {
     let answer = match (method, segments.as_slice()) {
         ("GET", [""]) => overview::show(&visit, None),
         ("GET", ["projects", id]) => overview::show(&visit, Some(id)),
+        ("GET", ["projects", id, "public"]) => sharing::show(&visit, id),
+        ("POST", ["projects", id, "public"]) => sharing::change(&visit, id),
         ("GET", ["account"]) => account::show(&visit),
         ("GET", ["sign-in"]) => sign_in::show(&visit),
         ("POST", ["sign-in"]) => sign_in::take(&visit),
@@ -59,11 +69,7 @@ pub fn answer(app: &App, request: &Request) -> Response {
                 "That can't be done here",
                 "Go back, and use the buttons of the page.",
             )),
-        _ => Ok(visit.message(
-            StatusCode::NOT_FOUND,
-            "There is no such page",
-            "The address may be mistyped, or the page is gone.",
-        )),
+        _ => Ok(visit.nothing_here()),
     };
     answer.unwrap_or_else(|error| page::unavailable(&error))
 }

@@ -127,11 +127,7 @@ pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response,
         return Ok(visit.go_to("/account"));
     }
     let Some((org, project)) = found else {
-        return Ok(visit.message(
-            StatusCode::NOT_FOUND,
-            "There is no such page",
-            "The address may be mistyped, or the page is gone.",
-        ));
+        return Ok(visit.nothing_here());
     };
     let now = clock::now();
     let (query, status, tag) = (asked("q"), asked("status"), asked("tag"));
@@ -270,7 +266,7 @@ fn escape(text: &str) -> String {
 }
 
 /// The shape of a status, which tells it without its colour.
-fn shape(status: Status) -> &'static str {
+pub(super) fn shape(status: Status) -> &'static str {
     match status {
         Status::Down => "✕",
         Status::Overrunning => "◆",
