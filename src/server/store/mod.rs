@@ -22,11 +22,13 @@ pub mod pings;
 mod place;
 pub mod projects;
 mod prune;
+pub mod publications;
 mod schedules;
 mod schema;
 pub mod sessions;
 #[cfg(test)]
 mod simulation;
+pub mod uptime;
 pub mod users;
 mod writer;
 

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003-accounts.sql"),
     include_str!("migrations/0004-history.sql"),
     include_str!("migrations/0005-alerts.sql"),
+    include_str!("migrations/0006-status-pages.sql"),
 ];
 
 /// That the database behind `connection` is not of a newer schema.

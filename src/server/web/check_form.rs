@@ -2,7 +2,6 @@
 //! only turns what was typed into what the API takes, and the API's sentences into its own words.
 
 use askama::Template;
-use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
 use super::fields::{Choice, Field, Problems};
@@ -13,7 +12,6 @@ use super::visit::Visit;
 use crate::schedule::{MAX_SECONDS, MIN_PERIOD_SECONDS, format_duration, parse_duration, zone};
 use crate::server::api::{self, ApiError};
 use crate::server::clock;
-use crate::server::http::Response;
 use crate::server::store::{channels, checks, projects};
 use crate::wire::check::{default_grace_seconds, slug_from_name};
 use crate::wire::{Channel, Check, NewCheck, NewProject, Project, ScheduleType};

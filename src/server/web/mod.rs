@@ -1,11 +1,13 @@
 //! The server's pages: HTML made here, with forms and a cookie. All of it works without a
 //! script; `script.js` only spares people to load a page again, and knows their time zone.
 //!
+//! `public.rs` and `badge.rs` are for everybody, without a cookie.
 //! `visit.rs` is who asks, with their cookie; `forms.rs` is what keeps other sites from sending
 //! forms in their name; `page.rs` is what every answer has. A new page is a file with the
 //! function that answers, a template that extends `layout.html`, and a line in [`answer`].
 
 mod account;
+mod badge;
 mod check;
 mod check_form;
 mod device;
@@ -16,7 +18,9 @@ mod overview;
 mod page;
 mod place;
 mod preview;
+mod public;
 mod settings;
+mod sharing;
 mod sign_in;
 mod visit;
 
@@ -27,14 +31,19 @@ use super::http::{Request, Response};
 use visit::Visit;
 
 /// The look of all pages.
-const STYLE: &str = concat!(include_str!("style.css"), include_str!("check.css"));
+const STYLE: &str = concat!(
+    include_str!("style.css"),
+    include_str!("check.css"),
+    include_str!("settings.css")
+);
 
 /// The script of all pages.
 const SCRIPT: &str = include_str!("script.js");
 
 /// The first parts of all paths of pages. A check's ping is at a UUID, so none is one of these.
-const PARTS: [&str; 9] = [
-    "account", "checks", "device", "projects", "schedule", "settings", "sign-in", "sign-out", "web",
+const PARTS: [&str; 11] = [
+    "account", "badge", "checks", "device", "projects", "schedule", "settings", "sign-in",
+    "sign-out", "status", "web",
 ];
 
 /// Whether what is at `path` is a page.
@@ -45,6 +54,10 @@ pub fn owns(path: &str) -> bool {
 
 /// Answers a request for a page.
 pub fn answer(app: &App, request: &Request) -> Response {
+    // For everybody, so nobody is asked who they are.
+    if let Some(response) = public::answer(app, request) {
+        return response;
+    }
     let visit = match Visit::of(app, request) {
         Ok(visit) => visit,
         Err(error) => return page::unavailable(&error),
@@ -65,6 +78,8 @@ pub fn answer(app: &App, request: &Request) -> Response {
         ("POST", ["checks", id, "resume"]) => check::act::pause(&visit, id, false),
         ("GET", ["checks", id, "delete"]) => check::act::confirm(&visit, id),
         ("POST", ["checks", id, "delete"]) => check::act::delete(&visit, id),
+        ("GET", ["projects", id, "public"]) => sharing::show(&visit, id),
+        ("POST", ["projects", id, "public"]) => sharing::change(&visit, id),
         ("GET", ["account"]) => account::show(&visit),
         ("GET", ["sign-in"]) => sign_in::show(&visit),
         ("POST", ["sign-in"]) => sign_in::take(&visit),
@@ -85,11 +100,7 @@ pub fn answer(app: &App, request: &Request) -> Response {
             "That can't be done here",
             "Go back, and use the buttons of the page.",
         )),
-        _ => Ok(visit.message(
-            StatusCode::NOT_FOUND,
-            "There is no such page",
-            "The address may be mistyped, or the page is gone.",
-        )),
+        _ => Ok(visit.nothing_here()),
     };
     answer.unwrap_or_else(|error| page::unavailable(&error))
 }

@@ -112,11 +112,7 @@ pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response,
         return Ok(visit.go_to("/account"));
     }
     let Some((org, project)) = found else {
-        return Ok(visit.message(
-            StatusCode::NOT_FOUND,
-            "There is no such page",
-            "The address may be mistyped, or the page is gone.",
-        ));
+        return Ok(visit.nothing_here());
     };
     let now = clock::now();
     let (query, status, tag) = (asked("q"), asked("status"), asked("tag"));

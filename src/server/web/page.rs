@@ -32,6 +32,13 @@ pub(super) struct Message<'a> {
     pub text: &'a str,
 }
 
+/// The path of the server's own address: of `https://a.b/c` it is `/c`.
+pub(super) fn base(public_url: &str) -> &str {
+    let after_scheme = public_url.find("://").map_or(0, |at| at + 3);
+    let rest = &public_url[after_scheme..];
+    rest.find('/').map_or("", |at| &rest[at..])
+}
+
 /// The page as an answer.
 pub(super) fn html(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {

@@ -66,11 +66,7 @@ impl<'a> Visit<'a> {
 
     /// The path under which the pages are reached from outside: of `https://a.b/c` it is `/c`.
     pub fn base(&self) -> &str {
-        let url = &self.app.public_url;
-        let after_scheme = url.find("://").map_or(0, |at| at + 3);
-        url[after_scheme..]
-            .find('/')
-            .map_or("", |at| &url[after_scheme + at..])
+        page::base(&self.app.public_url)
     }
 
     /// What every template needs.
@@ -101,6 +97,15 @@ impl<'a> Visit<'a> {
                 title,
                 text,
             },
+        )
+    }
+
+    /// What is not there, or not for them: nobody is told which.
+    pub fn nothing_here(&self) -> Response {
+        self.message(
+            StatusCode::NOT_FOUND,
+            "There is no such page",
+            "The address may be mistyped, or the page is gone.",
         )
     }
 

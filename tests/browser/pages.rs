@@ -1,0 +1,147 @@
+//! All pages in one table, and what holds for each of them.
+//!
+//! A new page is a line in [`pages`]; one that shows what people wrote shows [`SCRIPT`] there.
+
+use serde_json::json;
+
+use crate::support::server::Server;
+use crate::tab::{DESKTOP, PHONE, Tab};
+use crate::{ME, publish, server};
+
+/// What an attacker writes into every field that takes text.
+const SCRIPT: &str = "'\"><img src=x onerror=ow=1><script>ow=1</script>";
+
+/// A page, by its path.
+struct Page {
+    path: String,
+    /// Whether it is looked at without a session.
+    signed_out: bool,
+}
+
+fn page(path: impl Into<String>) -> Page {
+    Page {
+        path: path.into(),
+        signed_out: false,
+    }
+}
+
+fn open_page(path: impl Into<String>) -> Page {
+    Page {
+        path: path.into(),
+        signed_out: true,
+    }
+}
+
+/// Every page, on a server that [`furnished`] has filled.
+fn pages(server: &Server) -> Vec<Page> {
+    let project = format!("/projects/{}", server.project_id);
+    vec![
+        open_page("/sign-in"),
+        open_page("/status/acme"),
+        open_page("/status/off"),
+        page("/"),
+        page("/?q=nothing&tag=none"),
+        page(project.clone()),
+        page("/account"),
+        page(format!("{project}/public")),
+        page(device(server, SCRIPT)),
+        page("/projects/none"),
+    ]
+}
+
+/// The page of a machine that asks, under that name.
+pub fn device(server: &Server, name: &str) -> String {
+    let asked = json!({ "device_name": name, "cli_version": name }).to_string();
+    let answer = server
+        .request("POST", "/api/v1/cli/auth/init", &[], asked.as_bytes())
+        .unwrap();
+    let url = answer.json()["auth_url"].clone();
+    let url = url.as_str().unwrap_or_else(|| panic!("{answer:?}"));
+    url[url.find("/device/").unwrap()..].to_owned()
+}
+
+/// A check in each state that can be had at once, and a script wherever people write.
+fn furnished() -> Server {
+    let server = server();
+    let name = format!("/projects/{}", server.project_id);
+    let project = json!({ "name": SCRIPT, "description": SCRIPT });
+    assert_eq!(server.api("PUT", &name, Some(&project)).status, 200);
+    let more = json!({ "name": SCRIPT, "description": SCRIPT, "tags": [SCRIPT, "db"] });
+    let broken = server.check("broken", 3600, 300, &more);
+    server.ping_with(
+        &broken,
+        "/fail",
+        &[],
+        format!("{SCRIPT}\n{SCRIPT}").as_bytes(),
+    );
+    let well = server.check("well", 3600, 300, &json!({ "tags": ["db"] }));
+    server.ping(&well, "/start");
+    server.ping(&well, "");
+    server.check("a-new-one-with-a-name-that-is-far-too-long-for-a-phone", 60, 60, &json!({
+        "name": "A_new_one_with_a_name_that_is_far_too_long_for_a_phone_and_has_no_space_at_all",
+    }));
+    let paused = server.check("paused", 3600, 300, &json!({}));
+    let pause = format!("/checks/{}/pause", paused["id"].as_str().unwrap());
+    assert!(server.api("PATCH", &pause, None).status < 300);
+    server
+}
+
+/// Runs `look` on each page at each width, light and dark; gives all that it found.
+fn look_at_all(look: impl Fn(&mut Tab, &str) -> Vec<String>) {
+    let server = furnished();
+    let Some(mut tab) = Tab::new(&server) else {
+        return;
+    };
+    tab.open("/");
+    tab.sign_in(ME);
+    publish(&mut tab, &server.project_id, "acme");
+    tab.press("Sign out");
+    tab.sees("Password");
+    let mut found = Vec::new();
+    let (open, closed): (Vec<Page>, Vec<Page>) =
+        pages(&server).into_iter().partition(|page| page.signed_out);
+    for (list, signed_out) in [(open, true), (closed, false)] {
+        if !signed_out {
+            tab.open("/");
+            tab.sign_in(ME);
+        }
+        for page in list {
+            for (size, dark) in [
+                (DESKTOP, false),
+                (PHONE, true),
+                (PHONE, false),
+                (DESKTOP, true),
+            ] {
+                tab.resize(size);
+                tab.scheme(dark);
+                tab.open(&page.path);
+                let where_ = format!("{} at {} px, dark: {dark}", page.path, size.0);
+                let more = look(&mut tab, &page.path);
+                found.extend(more.into_iter().map(|what| format!("{where_}: {what}")));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn every_page_passes_axe_fits_a_phone_and_keeps_to_itself() {
+    look_at_all(|tab, _| {
+        let mut found = tab.audit();
+        let over = tab.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+        );
+        if over.as_i64() > Some(0) {
+            found.push(format!("it scrolls sideways by {over} px"));
+        }
+        found.extend(tab.problems());
+        if !tab.evaluate("window.ow ?? null").is_null() {
+            found.push("a stored script ran".to_owned());
+        }
+        let scripts = "[...document.querySelectorAll('script:not([src]), img[src=x]')].length";
+        if tab.evaluate(scripts) != 0 {
+            found.push("a stored script became an element".to_owned());
+        }
+        found
+    });
+}

@@ -1,0 +1,255 @@
+//! A tab of a real browser: headless Chromium, driven by `driver.cjs` over its standard input.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::server::Server;
+
+/// Longer than any command takes on a busy machine, and than a page waits to refresh itself.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// How long a page may take to show by itself what has changed, seconds: two refreshes, and time
+/// for a busy machine.
+const REFRESH: u64 = 90;
+
+/// A desk's screen, and a phone's, CSS pixels.
+pub const DESKTOP: (u32, u32) = (1280, 900);
+pub const PHONE: (u32, u32) = (390, 844);
+
+/// A browser with one tab, closed when dropped.
+pub struct Tab {
+    child: Child,
+    commands: Option<ChildStdin>,
+    answers: Receiver<String>,
+}
+
+/// The browser, node and what it drives the browser with; a sentence where one is missing.
+fn tools() -> Result<(PathBuf, PathBuf, PathBuf), String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let program = |names: &[&str]| {
+        std::env::split_paths(&path)
+            .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+            .find(|file| file.is_file())
+            .ok_or(format!(
+                "there is no {} here; install Debian's chromium, nodejs and npm",
+                names[0]
+            ))
+    };
+    let chromium = program(&["chromium", "chromium-browser", "google-chrome"])?;
+    let node = program(&["node", "nodejs"])?;
+    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/browser/node_modules");
+    if !modules.join("playwright-core").exists() {
+        return Err(format!(
+            "there is no playwright-core in {}; run sh tests/browser/tools.sh target/tools/browser",
+            modules.display()
+        ));
+    }
+    Ok((chromium, node, modules))
+}
+
+impl Tab {
+    /// A tab for this server's pages. None, and a sentence, where this machine lacks what it
+    /// takes; in CI nothing may be lacking.
+    pub fn new(server: &Server) -> Option<Self> {
+        Self::with(server, true)
+    }
+
+    /// The same, in a browser whose owner has switched JavaScript off.
+    pub fn without_javascript(server: &Server) -> Option<Self> {
+        Self::with(server, false)
+    }
+
+    fn with(server: &Server, javascript: bool) -> Option<Self> {
+        let (chromium, node, modules) = match tools() {
+            Ok(tools) => tools,
+            Err(missing) => {
+                assert!(std::env::var_os("PAKYAS_CI").is_none(), "{missing}");
+                eprintln!("skipped: {missing}");
+                return None;
+            }
+        };
+        let mut child = Command::new(node)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/driver.cjs"))
+            .env("NODE_PATH", modules)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, answers) = channel();
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut tab = Self {
+            commands: child.stdin.take(),
+            child,
+            answers,
+        };
+        tab.ask(
+            "start",
+            json!({
+                "program": chromium, "origin": server.url, "javascript": javascript,
+                "width": DESKTOP.0, "height": DESKTOP.1,
+            }),
+        );
+        Some(tab)
+    }
+
+    #[track_caller]
+    fn ask(&mut self, command: &str, mut details: Value) -> Value {
+        details["command"] = command.into();
+        let said = details.to_string();
+        writeln!(self.commands.as_mut().unwrap(), "{said}").unwrap();
+        let answer = self.answers.recv_timeout(PATIENCE);
+        let answer = answer.unwrap_or_else(|e| panic!("no answer to {said}: {e}"));
+        let mut answer: Value = serde_json::from_str(&answer).unwrap();
+        if let Some(error) = answer["error"].as_str() {
+            panic!("{said}: {error}");
+        }
+        answer["value"].take()
+    }
+
+    /// Goes to a page, and gives the answer's status.
+    #[track_caller]
+    pub fn open(&mut self, path: &str) -> u64 {
+        let status = self.ask("open", json!({ "path": path }));
+        status.as_u64().unwrap()
+    }
+
+    /// Signs in, where that is what is shown.
+    #[track_caller]
+    pub fn sign_in(&mut self, email: &str) {
+        self.fill("Email", email);
+        self.fill("Password", crate::PASSWORD);
+        self.press("Sign in");
+        self.sees("Sign out");
+    }
+
+    pub fn resize(&mut self, (width, height): (u32, u32)) {
+        self.ask("resize", json!({ "width": width, "height": height }));
+    }
+
+    /// What the system prefers.
+    pub fn scheme(&mut self, dark: bool) {
+        self.ask("scheme", json!({ "dark": dark }));
+    }
+
+    /// Writes into the field with that label.
+    #[track_caller]
+    pub fn fill(&mut self, label: &str, value: &str) {
+        self.ask("fill", json!({ "label": label, "value": value }));
+    }
+
+    /// Chooses in the list with that label, by value or by text.
+    #[track_caller]
+    pub fn choose(&mut self, label: &str, value: &str) {
+        self.ask("choose", json!({ "label": label, "value": value }));
+    }
+
+    /// Ticks the box with that label, or clears it.
+    #[track_caller]
+    pub fn tick(&mut self, label: &str, on: bool) {
+        self.ask("tick", json!({ "label": label, "on": on }));
+    }
+
+    #[track_caller]
+    pub fn press(&mut self, button: &str) {
+        self.ask("press", json!({ "button": button }));
+    }
+
+    #[track_caller]
+    pub fn follow(&mut self, link: &str) {
+        self.ask("follow", json!({ "link": link }));
+    }
+
+    /// Presses these keys, one after the other, by their names.
+    #[track_caller]
+    pub fn type_keys(&mut self, keys: &[&str]) {
+        self.ask("type", json!({ "keys": keys }));
+    }
+
+    /// The browser's own button.
+    #[track_caller]
+    pub fn back(&mut self) {
+        self.ask("back", json!({}));
+    }
+
+    /// The address that is shown.
+    pub fn url(&mut self) -> String {
+        self.ask("url", json!({})).as_str().unwrap().to_owned()
+    }
+
+    /// What can be read on the page.
+    pub fn text(&mut self) -> String {
+        self.ask("text", json!({})).as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the page shows this, and loads nothing anew for it.
+    #[track_caller]
+    pub fn sees(&mut self, text: &str) {
+        let wanted = json!({ "wanted": text, "gone": false, "seconds": REFRESH });
+        self.ask("wait", wanted);
+    }
+
+    /// Waits until the page does not show this any more.
+    #[track_caller]
+    pub fn sees_no_more(&mut self, text: &str) {
+        let wanted = json!({ "wanted": text, "gone": true, "seconds": REFRESH });
+        self.ask("wait", wanted);
+    }
+
+    /// What an expression is in the page.
+    #[track_caller]
+    pub fn evaluate(&mut self, expression: &str) -> Value {
+        self.ask("evaluate", json!({ "expression": expression }))
+    }
+
+    pub fn cookies(&mut self) -> Vec<Value> {
+        self.ask("cookies", json!({})).as_array().unwrap().clone()
+    }
+
+    /// What axe finds serious or critical on the page.
+    #[track_caller]
+    pub fn audit(&mut self) -> Vec<String> {
+        self.lines("audit")
+    }
+
+    /// Errors and warnings of the console, violations of the policy among them, and requests to
+    /// any other place, since the last time.
+    #[track_caller]
+    pub fn problems(&mut self) -> Vec<String> {
+        self.lines("problems")
+    }
+
+    #[track_caller]
+    fn lines(&mut self, command: &str) -> Vec<String> {
+        let lines = self.ask(command, json!({}));
+        serde_json::from_value(lines).unwrap()
+    }
+
+    /// Keeps what is in the window, or the `whole` page.
+    #[track_caller]
+    pub fn screenshot(&mut self, path: &Path, whole: bool) {
+        self.ask("screenshot", json!({ "path": path, "whole": whole }));
+    }
+}
+
+impl Drop for Tab {
+    fn drop(&mut self) {
+        // It closes the browser when nothing more is said, also where a test has failed.
+        drop(self.commands.take());
+        while self.answers.recv_timeout(Duration::from_secs(20)).is_ok() {}
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
