@@ -6,9 +6,9 @@ use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
 use super::fields::{Field, Problems};
-use super::moment::relative;
+use super::moment::Moment;
 use super::page::Frame;
-use super::place::{Page, When, nothing_here, ours, signed_in};
+use super::place::{Page, nothing_here, ours, signed_in};
 use super::visit::Visit;
 use crate::server::accounts::Refused;
 use crate::server::accounts::passwords::{LONGEST, SHORTEST, hash};
@@ -23,7 +23,7 @@ struct Session {
     id: Uuid,
     what: &'static str,
     is_this: bool,
-    since: When,
+    since: Moment,
 }
 
 #[derive(Template)]
@@ -85,11 +85,7 @@ fn page(visit: &Visit<'_>, problems: &Problems, status: StatusCode) -> Page {
                     false => "A program",
                 },
                 is_this: session.id == person.session,
-                since: When {
-                    iso: format!("{:.0}", session.created_at),
-                    exact: session.created_at.strftime("%F %T UTC").to_string(),
-                    words: relative(session.created_at.as_millisecond(), now),
-                },
+                since: Moment::of(session.created_at),
             })
             .collect(),
     };

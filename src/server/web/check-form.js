@@ -1,5 +1,6 @@
 // Beside the form of a check: while somebody types, asks the server when the job is next
 // expected, and shows which slug a name makes. Without it the form does the same when it is sent.
+/* global localize */
 "use strict";
 
 (() => {
@@ -18,8 +19,12 @@
     try {
       const answer = await fetch(`${form.dataset.preview}?${query}`, { signal: running.signal });
       const text = await answer.text();
-      if (answer.ok) box.innerHTML = text;
-      else box.textContent = text;
+      if (answer.ok) {
+        box.replaceChildren(...new DOMParser().parseFromString(text, "text/html").body.childNodes);
+        localize(box);
+      } else {
+        box.textContent = text;
+      }
     } catch {
       // Asked again at the next key, or the network is away: what stands there may stay.
     }

@@ -484,6 +484,3 @@ pub(super) fn zones() -> Vec<String> {
         .filter(|name| offered(name))
         .collect()
 }
-
-/// What the script beside the form is.
-pub(super) const SCRIPT: &str = include_str!("check-form.js");

@@ -1,19 +1,15 @@
 //! In whose name a page acts: the person who is signed in, in one of their organizations. What
 //! is another organization's is not there, and what they may not do is refused here.
 
-use askama::Template;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rusqlite::Connection;
 use ureq_proto::http::{Method, StatusCode};
 use uuid::Uuid;
 
-use super::moment::relative;
 use super::visit::{Person, Visit};
 use super::{forms, page_of_ours};
 use crate::schedule::zone;
 use crate::server::api::{ApiError, lacks};
-use crate::server::clock;
 use crate::server::http::Response;
 use crate::server::store::StoreError;
 use crate::server::store::accounts::{Caller, Credential, Role, memberships};
@@ -49,19 +45,6 @@ pub(super) fn answer(page: Page) -> Result<Response, StoreError> {
         Err(Stop::Told(response)) => Ok(*response),
         Err(Stop::Store(error)) => Err(error),
     }
-}
-
-/// A time for people and for programs: how far away it is, and when exactly by the
-/// organization's clock.
-#[derive(Template)]
-#[template(
-    source = "<time datetime=\"{{ iso }}\" title=\"{{ exact }}\">{{ words }}</time>",
-    ext = "html"
-)]
-pub(super) struct When {
-    pub iso: String,
-    pub exact: String,
-    pub words: String,
 }
 
 /// Who acts, and where.
@@ -145,17 +128,6 @@ impl Place {
         match self.may(scope) {
             true => Ok(()),
             false => Err(refuse(visit, &lacks(&self.caller, scope))),
-        }
-    }
-
-    /// A time by the organization's clock.
-    pub fn when(&self, at: Timestamp) -> When {
-        let second = Timestamp::from_second(at.as_second()).unwrap_or_default();
-        let there = second.to_zoned(self.zone.clone());
-        When {
-            iso: second.to_string(),
-            exact: format!("{} {}", there.strftime("%F %T"), self.timezone),
-            words: relative(at.as_millisecond(), clock::now()),
         }
     }
 }

@@ -8,7 +8,7 @@ use ureq_proto::http::StatusCode;
 
 use super::check_form::Typed;
 use super::fields::Problems;
-use super::moment::relative;
+use super::moment::Moment;
 use super::page;
 use super::place::{Page, Place};
 use super::visit::Visit;
@@ -36,9 +36,9 @@ pub(super) struct Preview {
 }
 
 struct Time {
-    iso: String,
-    exact: String,
-    words: String,
+    /// By the clock of the schedule's zone, to compare with a crontab.
+    there: String,
+    at: Moment,
 }
 
 impl Preview {
@@ -96,15 +96,14 @@ impl Preview {
 impl Time {
     fn new(at: Millis, now: Millis, zone: &TimeZone) -> Self {
         let time = Timestamp::from_second(at.div_euclid(1000)).unwrap_or_default();
-        let there = time.to_zoned(zone.clone());
-        let exact = match at % 60_000 {
-            0 => there.strftime("%a %-d %b %Y, %H:%M"),
-            _ => there.strftime("%a %-d %b %Y, %H:%M:%S"),
+        let by_clock = time.to_zoned(zone.clone());
+        let there = match at % 60_000 {
+            0 => by_clock.strftime("%a %-d %b %Y, %H:%M"),
+            _ => by_clock.strftime("%a %-d %b %Y, %H:%M:%S"),
         };
         Self {
-            iso: time.to_string(),
-            exact: exact.to_string(),
-            words: relative(at, now),
+            there: there.to_string(),
+            at: Moment::new(at, now),
         }
     }
 }

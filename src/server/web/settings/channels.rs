@@ -5,8 +5,9 @@ use askama::Template;
 use uuid::Uuid;
 
 use super::super::fields::{Choice, Field, Problems};
+use super::super::moment::Moment;
 use super::super::page::Frame;
-use super::super::place::{Page, Place, Stop, When, ours, refuse};
+use super::super::place::{Page, Place, Stop, ours, refuse};
 use super::super::visit::Visit;
 use super::subject::{Names, Typed};
 use super::{Head, acting, done, field};
@@ -21,8 +22,8 @@ const SHOWN: u32 = 50;
 struct Row {
     channel: Channel,
     about: String,
-    last: Option<When>,
-    failing: Option<When>,
+    last: Option<Moment>,
+    failing: Option<Moment>,
 }
 
 #[derive(Template)]
@@ -40,8 +41,8 @@ struct List<'a> {
 /// A delivery as the page lists it.
 struct Sent {
     record: DeliveryRecord,
-    at: When,
-    next: Option<When>,
+    at: Moment,
+    next: Option<Moment>,
 }
 
 #[derive(Template)]
@@ -80,7 +81,7 @@ fn page(visit: &Visit<'_>, place: &Place, problems: &Problems, new: &New) -> Pag
         for channel in channels::list(connection, place.org())? {
             let (project, check) = (channel.project_id, channel.check_id);
             let about = names.say(connection, place.org(), project, check)?;
-            rows.push(row(place, channel, about));
+            rows.push(row(channel, about));
         }
         Ok((rows, projects))
     })?;
@@ -128,10 +129,10 @@ fn page(visit: &Visit<'_>, place: &Place, problems: &Problems, new: &New) -> Pag
     Ok(visit.page(problems.status(), &template))
 }
 
-fn row(place: &Place, channel: Channel, about: String) -> Row {
+fn row(channel: Channel, about: String) -> Row {
     Row {
-        last: channel.last_delivery_at.map(|at| place.when(at)),
-        failing: channel.failing_since.map(|at| place.when(at)),
+        last: channel.last_delivery_at.map(|at| Moment::of(at)),
+        failing: channel.failing_since.map(|at| Moment::of(at)),
         channel,
         about,
     }
@@ -259,14 +260,14 @@ fn one(
         );
     }
     let sent = list.deliveries.into_iter().map(|record| Sent {
-        at: place.when(record.triggered_at),
-        next: record.next_attempt_at.map(|at| place.when(at)),
+        at: Moment::of(record.triggered_at),
+        next: record.next_attempt_at.map(|at| Moment::of(at)),
         record,
     });
     let template = One {
         frame: visit.frame(),
         head: Head::new(visit, place, "channels"),
-        row: row(place, channel, about),
+        row: row(channel, about),
         may: place.may("manage"),
         problems,
         fields,

@@ -4,8 +4,9 @@ use askama::Template;
 use ureq_proto::http::StatusCode;
 
 use super::super::fields::{Field, Problems};
+use super::super::moment::Moment;
 use super::super::page::Frame;
-use super::super::place::{Page, Place, When, ours, refuse};
+use super::super::place::{Page, Place, ours, refuse};
 use super::super::visit::Visit;
 use super::{Head, acting, done, field, id};
 use crate::server::api::api_keys;
@@ -21,9 +22,9 @@ struct Row {
     prefix: String,
     scopes: String,
     maker: String,
-    created: When,
-    used: Option<When>,
-    expires: Option<When>,
+    created: Moment,
+    used: Option<Moment>,
+    expires: Option<Moment>,
     expired: bool,
     /// Whether whoever looks may revoke it.
     mine: bool,
@@ -53,7 +54,7 @@ struct Created<'a> {
     frame: Frame<'a>,
     head: Head<'a>,
     key: CreatedKey,
-    expires: Option<When>,
+    expires: Option<Moment>,
     server: &'a str,
 }
 
@@ -85,9 +86,9 @@ fn page(
             prefix: key.key_prefix,
             scopes: key.scopes.join(", "),
             maker,
-            created: place.when(key.created_at),
-            used: key.last_used_at.map(|at| place.when(at)),
-            expires: key.expires_at.map(|at| place.when(at)),
+            created: Moment::of(key.created_at),
+            used: key.last_used_at.map(|at| Moment::of(at)),
+            expires: key.expires_at.map(|at| Moment::of(at)),
             expired: key.is_expired,
         }
     });
@@ -160,7 +161,7 @@ pub(super) fn create(visit: &Visit<'_>) -> Page {
     let template = Created {
         frame: visit.frame(),
         head: Head::new(visit, &place, "api-keys"),
-        expires: key.expires_at.map(|at| place.when(at)),
+        expires: key.expires_at.map(|at| Moment::of(at)),
         key,
         server: &visit.app.public_url,
     };

@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::super::fields::{Field, Problems};
+use super::super::moment::Moment;
 use super::super::page::Frame;
-use super::super::place::{Page, Place, When, nothing_here};
+use super::super::place::{Page, Place, nothing_here};
 use super::super::visit::Visit;
 use super::subject::{Names, Typed};
 use super::{Head, acting, done, field, id};
@@ -25,8 +26,8 @@ struct Row {
     id: Uuid,
     reason: String,
     about: String,
-    starts: When,
-    ends: When,
+    starts: Moment,
+    ends: Moment,
     is_running: bool,
 }
 
@@ -82,8 +83,8 @@ fn page(visit: &Visit<'_>, place: &Place, problems: &Problems, new: &New) -> Pag
         id: window.id,
         reason: window.reason,
         about,
-        starts: place.when(window.starts_at),
-        ends: place.when(window.ends_at),
+        starts: Moment::of(window.starts_at),
+        ends: Moment::of(window.ends_at),
         is_running: window.starts_at.as_millisecond() <= now,
     };
     let (ahead, over): (Vec<_>, Vec<_>) = windows

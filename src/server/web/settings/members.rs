@@ -6,8 +6,9 @@ use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
 use super::super::fields::{Choice, Field, Problems};
+use super::super::moment::Moment;
 use super::super::page::Frame;
-use super::super::place::{Page, Place, Stop, When, nothing_here, ours};
+use super::super::place::{Page, Place, Stop, nothing_here, ours};
 use super::super::visit::Visit;
 use super::{Head, acting, done, field, id};
 use crate::random;
@@ -28,7 +29,7 @@ struct Row {
     email: String,
     name: Option<String>,
     role: &'static str,
-    since: When,
+    since: Moment,
     has_password: bool,
     is_me: bool,
     /// Whether whoever looks may change what they are, and remove them.
@@ -99,7 +100,7 @@ fn page(visit: &Visit<'_>, place: &Place, problems: &Problems, email: &str, role
         email: user.email,
         name: user.name,
         role: role.as_str(),
-        since: place.when(user.created_at),
+        since: Moment::of(user.created_at),
         has_password: user.password_hash.is_some(),
     });
     let roles = to_give(place);

@@ -1,5 +1,5 @@
-//! The organization's time zone: that of cron expressions without one, and of the exact times
-//! that the pages tell.
+//! The organization's time zone: that of cron expressions without one, and that in which
+//! maintenance is planned.
 
 use askama::Template;
 
