@@ -131,8 +131,8 @@ fn page(visit: &Visit<'_>, place: &Place, problems: &Problems, new: &New) -> Pag
 
 fn row(channel: Channel, about: String) -> Row {
     Row {
-        last: channel.last_delivery_at.map(|at| Moment::of(at)),
-        failing: channel.failing_since.map(|at| Moment::of(at)),
+        last: channel.last_delivery_at.map(Moment::of),
+        failing: channel.failing_since.map(Moment::of),
         channel,
         about,
     }
@@ -261,7 +261,7 @@ fn one(
     }
     let sent = list.deliveries.into_iter().map(|record| Sent {
         at: Moment::of(record.triggered_at),
-        next: record.next_attempt_at.map(|at| Moment::of(at)),
+        next: record.next_attempt_at.map(Moment::of),
         record,
     });
     let template = One {

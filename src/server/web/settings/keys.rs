@@ -87,8 +87,8 @@ fn page(
             scopes: key.scopes.join(", "),
             maker,
             created: Moment::of(key.created_at),
-            used: key.last_used_at.map(|at| Moment::of(at)),
-            expires: key.expires_at.map(|at| Moment::of(at)),
+            used: key.last_used_at.map(Moment::of),
+            expires: key.expires_at.map(Moment::of),
             expired: key.is_expired,
         }
     });
@@ -161,7 +161,7 @@ pub(super) fn create(visit: &Visit<'_>) -> Page {
     let template = Created {
         frame: visit.frame(),
         head: Head::new(visit, &place, "api-keys"),
-        expires: key.expires_at.map(|at| Moment::of(at)),
+        expires: key.expires_at.map(Moment::of),
         key,
         server: &visit.app.public_url,
     };
