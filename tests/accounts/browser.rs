@@ -32,7 +32,9 @@ impl Form {
         let escape = |text: &str| -> String {
             text.bytes()
                 .map(|byte| match byte {
-                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => char::from(byte).to_string(),
+                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => {
+                        char::from(byte).to_string()
+                    }
                     byte => format!("%{byte:02X}"),
                 })
                 .collect()

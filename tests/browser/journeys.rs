@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::home::Home;
 use crate::support::server::Server;
-use crate::tab::Tab;
+use crate::tab::{DESKTOP, PHONE, Tab};
 use crate::{ME, job_host, server};
 
 const NONE: Value = Value::Null;
@@ -197,4 +197,66 @@ fn signing_in_takes_no_mouse() {
     all.push("Enter");
     tab.type_keys(&all);
     tab.sees("nightly");
+}
+
+/// The whole of it, as somebody new goes through it, on a screen of that size.
+fn from_sign_in_to_sign_out(size: (u32, u32)) {
+    let server = server();
+    let host = job_host(&server);
+    let Some(mut tab) = Tab::new(&server) else {
+        return;
+    };
+    tab.resize(size);
+    tab.open("/");
+    tab.sign_in(ME);
+    tab.follow("New check");
+    tab.fill("Name", "Nightly dump");
+    tab.tick("As a cron expression says", true);
+    tab.fill("Cron expression", "0 2 * * *");
+    tab.fill("Time zone", "Asia/Manila");
+    // Nothing is sent yet: this is the answer to what was typed.
+    tab.sees(", 02:00 ");
+    tab.press("Create check");
+    tab.sees("Every day at 02:00, Asia/Manila");
+    tab.sees("No run has reported yet");
+    host.pakyas("ping nightly-dump").exits(0);
+    tab.sees_no_more("No run has reported yet");
+    tab.follow("All checks");
+    tab.sees("Nightly dump");
+    let job = "echo reading; echo 'disk full on /backups' >&2; exit 3";
+    host.run(["monitor", "nightly-dump", "--", "/bin/sh", "-c", job])
+        .exits(3);
+    tab.sees("disk full on /backups");
+    tab.follow("Nightly dump");
+    tab.follow("All that it wrote");
+    tab.sees("failed with exit code 3");
+    tab.follow("Settings");
+    tab.fill("Name", "ci");
+    tab.press("Create API Key");
+    tab.sees("it is shown this once");
+    let key = tab.evaluate("document.getElementById('key').textContent");
+    let ci = Home::at(&server.url).with("PAKYAS_API_KEY", key.as_str().unwrap());
+    ci.pakyas("whoami").exits(0).shows(ME);
+    let machine = Home::at(&server.url);
+    let login = Login::begin(&machine);
+    tab.open(&login.link);
+    tab.sees(&login.code);
+    tab.press("Approve");
+    tab.sees("The machine is logged in");
+    let (code, said) = login.end();
+    assert_eq!(code, Some(0), "{said}");
+    machine.pakyas("whoami").exits(0).shows(ME);
+    tab.press("Sign out");
+    tab.sees("Password");
+    assert_eq!(tab.problems(), Vec::<String>::new());
+}
+
+#[test]
+fn somebody_new_gets_from_signing_in_to_signing_out_at_a_desk() {
+    from_sign_in_to_sign_out(DESKTOP);
+}
+
+#[test]
+fn somebody_new_gets_from_signing_in_to_signing_out_on_a_phone() {
+    from_sign_in_to_sign_out(PHONE);
 }

@@ -35,6 +35,7 @@ fn open_page(path: impl Into<String>) -> Page {
 /// Every page, on a server that [`furnished`] has filled.
 fn pages(server: &Server) -> Vec<Page> {
     let project = format!("/projects/{}", server.project_id);
+    let broken = id(server, "/checks", "slug", "broken");
     vec![
         open_page("/sign-in"),
         open_page("/status/acme"),
@@ -46,7 +47,46 @@ fn pages(server: &Server) -> Vec<Page> {
         page(format!("{project}/public")),
         page(device(server, SCRIPT)),
         page("/projects/none"),
+        page(format!("/checks/{broken}")),
+        page(format!("/checks/{broken}/edit")),
+        page(format!("/checks/{broken}/delete")),
+        page(run(server, &broken)),
+        page("/checks/new"),
+        page("/settings/api-keys"),
+        page("/settings/channels"),
+        page(channel(server)),
+        page("/settings/members"),
+        page("/settings/maintenance"),
+        page("/settings/projects"),
+        page(format!("/settings{project}")),
+        page("/settings/organization"),
     ]
+}
+
+/// The id of what the API lists at `path`, by one of its fields.
+pub fn id(server: &Server, path: &str, field: &str, value: &str) -> String {
+    let answer = server.api("GET", path, None).json();
+    let all = answer.as_array().into_iter().chain(
+        answer
+            .as_object()
+            .into_iter()
+            .flat_map(|object| object.values().filter_map(|value| value.as_array())),
+    );
+    let found = all.flatten().find(|one| one[field] == value);
+    let found = found.unwrap_or_else(|| panic!("no {value} in {answer}"));
+    found["id"].as_str().unwrap().to_owned()
+}
+
+fn channel(server: &Server) -> String {
+    let id = id(server, "/channels", "name", SCRIPT);
+    format!("/settings/channels/{id}")
+}
+
+fn run(server: &Server, check: &str) -> String {
+    let check = json!({ "id": check });
+    let run = server.history(&check)[0]["id"].clone();
+    let check = check["id"].as_str().unwrap();
+    format!("/checks/{check}/runs/{}", run.as_str().unwrap())
 }
 
 /// The page of a machine that asks, under that name.
@@ -67,6 +107,10 @@ fn furnished() -> Server {
     let project = json!({ "name": SCRIPT, "description": SCRIPT });
     assert_eq!(server.api("PUT", &name, Some(&project)).status, 200);
     let more = json!({ "name": SCRIPT, "description": SCRIPT, "tags": [SCRIPT, "db"] });
+    server.channel("webhook", SCRIPT, "http://127.0.0.1:9/", &json!({}));
+    let window = json!({ "org_id": server.org_id, "reason": SCRIPT,
+        "starts_at": "2098-01-01T00:00:00Z", "ends_at": "2098-02-01T00:00:00Z" });
+    assert!(server.api("POST", "/maintenance", Some(&window)).status < 300);
     let broken = server.check("broken", 3600, 300, &more);
     server.ping_with(
         &broken,

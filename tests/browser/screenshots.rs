@@ -4,13 +4,15 @@
 use std::path::Path;
 
 use crate::lively::lively;
-use crate::pages::device;
+use crate::pages::{device, id};
 use crate::support::server::Server;
 use crate::tab::{DESKTOP, PHONE, Tab};
 use crate::{ME, publish};
 
 /// The pages, each with the name of its picture. A new one is a line.
 fn pictures(server: &Server, projects: &[String]) -> Vec<(&'static str, String)> {
+    let id = id(server, "/checks", "slug", "db-backup");
+    let check = format!("/checks/{id}");
     vec![
         ("sign-in", "/sign-in".to_owned()),
         ("overview", "/".to_owned()),
@@ -19,6 +21,12 @@ fn pictures(server: &Server, projects: &[String]) -> Vec<(&'static str, String)>
         ("device", device(server, "ci-runner-3")),
         ("public", format!("/projects/{}/public", projects[0])),
         ("status", "/status/acme".to_owned()),
+        ("check", check.clone()),
+        ("edit", format!("{check}/edit")),
+        ("api-keys", "/settings/api-keys".to_owned()),
+        ("channels", "/settings/channels".to_owned()),
+        ("members", "/settings/members".to_owned()),
+        ("maintenance", "/settings/maintenance".to_owned()),
     ]
 }
 

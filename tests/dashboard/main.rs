@@ -8,11 +8,15 @@ mod support;
 #[path = "../accounts/browser.rs"]
 mod browser;
 mod check;
+mod check_form;
+mod files;
 mod overview;
 mod public;
+mod settings;
 
+use browser::{Browser, Form};
 use support::TempDir;
-use support::server::Server;
+use support::server::{Answer, Server};
 
 /// Everybody's password in these tests.
 pub const PASSWORD: &str = "correct horse battery";
@@ -25,4 +29,29 @@ pub fn add_user(server: &Server, email: &str, org: &str, role: &str) {
     let file = file.to_str().unwrap();
     let words = ["user", "add", email, "--org", org, "--role", role];
     server.administer(&[&words[..], &["--password-file", file]].concat());
+}
+
+/// A form that the page has the token for, with these fields.
+pub fn form_to(page: &Answer, action: &str, fields: &[(&str, &str)]) -> Form {
+    let token = page.body.split("name=\"csrf\" value=\"").nth(1);
+    let token = token.unwrap_or_else(|| panic!("no form: {page:?}"));
+    let token = ("csrf", token.split('"').next().unwrap());
+    let fields = [token].into_iter().chain(fields.iter().copied());
+    Form {
+        action: action.to_owned(),
+        fields: fields
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+    }
+}
+
+/// Sends these fields to `action` with the token of the page at `path`.
+pub fn send(
+    browser: &mut Browser<'_>,
+    path: &str,
+    action: &str,
+    fields: &[(&str, &str)],
+) -> Answer {
+    let page = browser.get(path);
+    browser.send(&form_to(&page, action, fields))
 }

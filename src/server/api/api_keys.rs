@@ -1,29 +1,37 @@
 //! API keys: who may make which, and who may revoke them.
 
 use ureq_proto::http::StatusCode;
+use uuid::Uuid;
 
 use super::{Answer, ApiError, App, Scope, id, id_parameter, json, lacks, name, own_org};
 use crate::server::clock;
 use crate::server::http::{Request, Response};
+use crate::server::store::StoreError;
 use crate::server::store::accounts::{Caller, Credential};
 use crate::server::store::keys::{self, NewKey};
 use crate::wire::account::{EXPIRES_MAX_DAYS, SCOPES};
-use crate::wire::{ApiKeyList, CreatedKey, NewApiKey};
+use crate::wire::{ApiKey, ApiKeyList, CreatedKey, NewApiKey};
 
 /// Milliseconds of a day.
 const DAY: i64 = 86_400 * 1000;
 
 pub(super) fn list(app: &App, caller: &Caller, request: &Request) -> Answer {
     own_org(caller, id_parameter(request, "org_id")?)?;
-    let mut api_keys = app
-        .store
-        .read(|connection| keys::list(connection, caller.org_id, clock::now()))?;
-    app.accounts.uses.complete(&mut api_keys);
+    let api_keys = all(app, caller)?;
     let total = api_keys.len();
     Ok(Response::json(
         StatusCode::OK,
         &ApiKeyList { api_keys, total },
     ))
+}
+
+/// The organization's keys, with their last use.
+pub(in crate::server) fn all(app: &App, caller: &Caller) -> Result<Vec<ApiKey>, StoreError> {
+    let mut api_keys = app
+        .store
+        .read(|connection| keys::list(connection, caller.org_id, clock::now()))?;
+    app.accounts.uses.complete(&mut api_keys);
+    Ok(api_keys)
 }
 
 /// With `manage` for anyone's use; and whoever is signed in makes keys for their own use, which
@@ -34,6 +42,18 @@ pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
     }
     let new: NewApiKey = json(request)?;
     own_org(caller, Some(new.org_id))?;
+    Ok(Response::json(
+        StatusCode::CREATED,
+        &make(app, caller, &new)?,
+    ))
+}
+
+/// Makes a key for the caller, which may do no more than they may.
+pub(in crate::server) fn make(
+    app: &App,
+    caller: &Caller,
+    new: &NewApiKey,
+) -> Result<CreatedKey, ApiError> {
     let wanted = scopes(&new.scopes)?;
     if let Some(more) = wanted.iter().find(|scope| !caller.may(scope)) {
         return Err(ApiError::new(
@@ -63,25 +83,28 @@ pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
         expires_at,
     };
     let (made, key) = app.store.write(move |desk| keys::create(desk, &new))?;
-    Ok(Response::json(
-        StatusCode::CREATED,
-        &CreatedKey {
-            id: made.id,
-            name: made.name,
-            full_key: key.clone(),
-            key,
-            key_prefix: made.key_prefix,
-            scopes: made.scopes,
-            expires_at: made.expires_at,
-            created_at: made.created_at,
-        },
-    ))
+    Ok(CreatedKey {
+        id: made.id,
+        name: made.name,
+        full_key: key.clone(),
+        key,
+        key_prefix: made.key_prefix,
+        scopes: made.scopes,
+        expires_at: made.expires_at,
+        created_at: made.created_at,
+    })
 }
 
 /// With `manage` any key of the organization, also the one that asks: it is not good any more
 /// once this is answered. Whoever is signed in may always revoke their own.
 pub(super) fn revoke(app: &App, caller: &Caller, key: &str) -> Answer {
-    let (org_id, id) = (caller.org_id, id(key, "API key")?);
+    end(app, caller, id(key, "API key")?)?;
+    Ok(Response::empty())
+}
+
+/// Revokes the organization's key, where the caller may.
+pub(in crate::server) fn end(app: &App, caller: &Caller, id: Uuid) -> Result<(), ApiError> {
+    let org_id = caller.org_id;
     if !caller.may(Scope::Manage.name()) {
         let owner = app
             .store
@@ -93,7 +116,7 @@ pub(super) fn revoke(app: &App, caller: &Caller, key: &str) -> Answer {
     }
     app.store
         .write(move |desk| keys::revoke(desk, org_id, id))?;
-    Ok(Response::empty())
+    Ok(())
 }
 
 /// The scopes that were asked for, each once and in the usual order.

@@ -10,7 +10,7 @@ use crate::server::http::{Request, Response};
 use crate::server::store::accounts::Caller;
 use crate::server::store::{StoreError, channels, checks, deliveries, projects};
 use crate::wire::webhook::{Alert, CheckRef, Delivery, Event, NamedRef};
-use crate::wire::{Channel, ChannelChange, ChannelKind, NewChannel, Status};
+use crate::wire::{Channel, ChannelChange, ChannelKind, ChannelTest, NewChannel, Status};
 
 /// The longest target and the longest secret, characters.
 const TARGET_MAX: usize = 2000;
@@ -31,6 +31,18 @@ pub(super) fn list(app: &App, caller: &Caller, request: &Request) -> Answer {
 pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
     let new: NewChannel = json(request)?;
     own_org(caller, Some(new.org_id))?;
+    Ok(Response::json(
+        StatusCode::CREATED,
+        &make(app, caller, new)?,
+    ))
+}
+
+/// Creates a channel of the caller's organization, whichever way it was asked for.
+pub(in crate::server) fn make(
+    app: &App,
+    caller: &Caller,
+    new: NewChannel,
+) -> Result<Channel, ApiError> {
     if let Some(project) = new.project_id {
         app.store
             .read(|connection| projects::get(connection, caller.org_id, project))?
@@ -60,8 +72,7 @@ pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
         ..new
     };
     check_secret(new.kind, new.secret.as_deref())?;
-    let channel = app.store.write(move |desk| channels::create(desk, &new))?;
-    Ok(Response::json(StatusCode::CREATED, &channel))
+    Ok(app.store.write(move |desk| channels::create(desk, &new))?)
 }
 
 pub(super) fn get(app: &App, caller: &Caller, channel: &str) -> Answer {
@@ -70,7 +81,17 @@ pub(super) fn get(app: &App, caller: &Caller, channel: &str) -> Answer {
 
 pub(super) fn update(app: &App, caller: &Caller, channel: &str, request: &Request) -> Answer {
     let there = find(app, caller, channel)?;
-    let change: ChannelChange = json(request)?;
+    let channel = change(app, caller, &there, json(request)?)?;
+    Ok(Response::json(StatusCode::OK, &channel))
+}
+
+/// Changes the caller's channel, whichever way it was asked for.
+pub(in crate::server) fn change(
+    app: &App,
+    caller: &Caller,
+    there: &Channel,
+    change: ChannelChange,
+) -> Result<Channel, ApiError> {
     let change = ChannelChange {
         name: change.name.as_deref().map(name).transpose()?,
         target: change
@@ -84,11 +105,10 @@ pub(super) fn update(app: &App, caller: &Caller, channel: &str, request: &Reques
         there.kind,
         change.secret.as_deref().filter(|secret| !secret.is_empty()),
     )?;
-    let org_id = caller.org_id;
-    let channel = app
+    let (org_id, id) = (caller.org_id, there.id);
+    Ok(app
         .store
-        .write(move |desk| channels::update(desk, org_id, there.id, &change))?;
-    Ok(Response::json(StatusCode::OK, &channel))
+        .write(move |desk| channels::update(desk, org_id, id, &change))?)
 }
 
 /// What became of the alerts that the channel was to hear of.
@@ -128,16 +148,22 @@ pub(super) fn delete(app: &App, caller: &Caller, channel: &str) -> Answer {
 
 /// Sends a message that no check caused, and says what came back.
 pub(super) fn test(app: &App, caller: &Caller, channel: &str) -> Answer {
-    let channel = id(channel, "channel")?;
+    let told = try_out(app, caller, id(channel, "channel")?)?;
+    Ok(Response::json(StatusCode::OK, &told))
+}
+
+/// The same, whichever way it was asked for.
+pub(in crate::server) fn try_out(
+    app: &App,
+    caller: &Caller,
+    channel: Uuid,
+) -> Result<ChannelTest, ApiError> {
     let address = app
         .store
         .read(|connection| channels::address(connection, caller.org_id, channel))?
         .ok_or_else(|| ApiError::not_found("There is no channel with this id"))?;
     let payload = serde_json::to_string(&sample(app, caller)?).unwrap_or_default();
-    Ok(Response::json(
-        StatusCode::OK,
-        &app.notifier.test(&address, payload),
-    ))
+    Ok(app.notifier.test(&address, payload))
 }
 
 /// Where a channel of this kind goes.

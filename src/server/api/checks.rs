@@ -37,14 +37,23 @@ pub(super) fn get(app: &App, caller: &Caller, check: &str) -> Answer {
 }
 
 pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
-    let new = settle(json(request)?)?;
+    let check = make(app, caller, json(request)?)?;
+    Ok(Response::json(StatusCode::CREATED, &check))
+}
+
+/// Creates a check, whichever way it was asked for.
+pub(in crate::server) fn make(
+    app: &App,
+    caller: &Caller,
+    asked: NewCheck,
+) -> Result<Check, ApiError> {
+    let new = settle(asked)?;
     own_project(app, caller, new.project_id)?;
     let org_id = caller.org_id;
     let id = app
         .store
         .write(move |desk| checks::create(desk, org_id, &new))?;
-    let check = find_one(app, caller, id)?;
-    Ok(Response::json(StatusCode::CREATED, &check))
+    find_one(app, caller, id)
 }
 
 /// Only the fields given change: the others are filled in from the check as it is, and the
@@ -84,11 +93,22 @@ pub(super) fn update(app: &App, caller: &Caller, check: &str, request: &Request)
         alert_after_fail_pings: Some(failures.unwrap_or(old.alert_after_fail_pings)),
         ..NewCheck::default()
     };
+    let check = replace(app, caller, id, asked)?;
+    Ok(Response::json(StatusCode::OK, &check))
+}
+
+/// Gives the caller's check these values in place of those that it has. Its project stays.
+pub(in crate::server) fn replace(
+    app: &App,
+    caller: &Caller,
+    id: Uuid,
+    asked: NewCheck,
+) -> Result<Check, ApiError> {
     let new = settle(asked)?;
     let org_id = caller.org_id;
     app.store
         .write(move |desk| checks::update(desk, org_id, id, &new))?;
-    get(app, caller, check)
+    find_one(app, caller, id)
 }
 
 pub(super) fn pause(app: &App, caller: &Caller, check: &str, paused: bool) -> Answer {
@@ -118,7 +138,7 @@ fn find(app: &App, caller: &Caller, which: &Which) -> Result<Vec<Check>, ApiErro
 }
 
 /// The caller's check.
-pub(super) fn find_one(app: &App, caller: &Caller, id: Uuid) -> Result<Check, ApiError> {
+pub(in crate::server) fn find_one(app: &App, caller: &Caller, id: Uuid) -> Result<Check, ApiError> {
     find(app, caller, &Which::Id(id))?
         .pop()
         .ok_or_else(|| ApiError::not_found("There is no check with this id"))
@@ -132,7 +152,7 @@ fn own_project(app: &App, caller: &Caller, project: Uuid) -> Result<(), ApiError
 }
 
 /// Holds what is asked for against API.md's limits, and fills in what is not said.
-fn settle(new: NewCheck) -> Result<Settled, ApiError> {
+pub(in crate::server) fn settle(new: NewCheck) -> Result<Settled, ApiError> {
     if !is_slug(&new.slug) {
         return Err(ApiError::field(
             "slug",

@@ -9,8 +9,8 @@ use crate::server::http::{Request, Response};
 use crate::server::store::accounts::Caller;
 use crate::server::store::maintenance::{self, NewWindow};
 use crate::server::store::{checks, projects};
-use crate::wire::NewMaintenance;
 use crate::wire::maintenance::REASON_MAX;
+use crate::wire::{Maintenance, NewMaintenance};
 
 /// The longest window, hours: 366 days.
 const HOURS_MAX: i64 = 366 * 24;
@@ -26,6 +26,18 @@ pub(super) fn list(app: &App, caller: &Caller, request: &Request) -> Answer {
 pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
     let asked: NewMaintenance = json(request)?;
     own_org(caller, Some(asked.org_id))?;
+    Ok(Response::json(
+        StatusCode::CREATED,
+        &plan(app, caller, asked)?,
+    ))
+}
+
+/// Plans a window, whichever way it was asked for.
+pub(in crate::server) fn plan(
+    app: &App,
+    caller: &Caller,
+    asked: NewMaintenance,
+) -> Result<Maintenance, ApiError> {
     let org_id = caller.org_id;
     if let Some(project) = asked.project_id {
         app.store
@@ -45,16 +57,14 @@ pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
         }
     }
     let new = settle(asked)?;
-    let window = app
-        .store
+    app.store
         .write(move |desk| maintenance::create(desk, org_id, &new))?
         .ok_or_else(|| {
             ApiError::new(
                 StatusCode::CONFLICT,
                 "There are 1000 maintenance windows that are not over; delete some of them",
             )
-        })?;
-    Ok(Response::json(StatusCode::CREATED, &window))
+        })
 }
 
 pub(super) fn delete(app: &App, caller: &Caller, window: &str) -> Answer {

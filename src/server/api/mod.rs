@@ -1,15 +1,15 @@
 //! API.md as routes: who may ask for what, and which resource answers.
 
-mod api_keys;
+pub(super) mod api_keys;
 pub(super) mod auth;
-mod channels;
-mod checks;
+pub(super) mod channels;
+pub(super) mod checks;
 mod error;
 mod history;
-mod maintenance;
+pub(super) mod maintenance;
 mod me;
 mod pings;
-mod projects;
+pub(super) mod projects;
 mod rates;
 
 use std::sync::Arc;
@@ -287,7 +287,7 @@ impl App {
 }
 
 /// That the caller may not do what this scope stands for.
-fn lacks(caller: &Caller, scope: &str) -> ApiError {
+pub(super) fn lacks(caller: &Caller, scope: &str) -> ApiError {
     let sentence = match caller.credential {
         Credential::Key(_) => {
             format!("This API key lacks the scope '{scope}'; use one that has it")

@@ -1,12 +1,13 @@
 //! Projects.
 
 use ureq_proto::http::StatusCode;
+use uuid::Uuid;
 
 use super::{Answer, ApiError, App, description, id, id_parameter, json, name, own_org};
 use crate::server::http::{Request, Response};
 use crate::server::store::accounts::Caller;
 use crate::server::store::projects;
-use crate::wire::{NewProject, ProjectChange};
+use crate::wire::{NewProject, Project, ProjectChange};
 
 pub(super) fn list(app: &App, caller: &Caller, request: &Request) -> Answer {
     own_org(caller, id_parameter(request, "org_id")?)?;
@@ -19,13 +20,17 @@ pub(super) fn list(app: &App, caller: &Caller, request: &Request) -> Answer {
 pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
     let new: NewProject = json(request)?;
     own_org(caller, Some(new.org_id))?;
+    Ok(Response::json(StatusCode::CREATED, &make(app, new)?))
+}
+
+/// Creates a project, whichever way it was asked for.
+pub(in crate::server) fn make(app: &App, new: NewProject) -> Result<Project, ApiError> {
     let new = NewProject {
         name: name(&new.name)?,
         description: description(new.description)?,
         ..new
     };
-    let project = app.store.write(move |desk| projects::create(desk, &new))?;
-    Ok(Response::json(StatusCode::CREATED, &project))
+    Ok(app.store.write(move |desk| projects::create(desk, &new))?)
 }
 
 pub(super) fn get(app: &App, caller: &Caller, project: &str) -> Answer {
@@ -38,8 +43,18 @@ pub(super) fn get(app: &App, caller: &Caller, project: &str) -> Answer {
 }
 
 pub(super) fn update(app: &App, caller: &Caller, project: &str, request: &Request) -> Answer {
-    let (org_id, id) = (caller.org_id, id(project, "project")?);
-    let change: ProjectChange = json(request)?;
+    change(app, caller, id(project, "project")?, json(request)?)?;
+    get(app, caller, project)
+}
+
+/// Changes the caller's project, whichever way it was asked for.
+pub(in crate::server) fn change(
+    app: &App,
+    caller: &Caller,
+    id: Uuid,
+    change: ProjectChange,
+) -> Result<(), ApiError> {
+    let org_id = caller.org_id;
     let new_name = change.name.as_deref().map(name).transpose()?;
     let given = change.description.is_some();
     let new_description = description(change.description)?;
@@ -47,7 +62,7 @@ pub(super) fn update(app: &App, caller: &Caller, project: &str, request: &Reques
         let description = given.then_some(new_description.as_deref());
         projects::update(desk, org_id, id, new_name.as_deref(), description)
     })?;
-    get(app, caller, project)
+    Ok(())
 }
 
 pub(super) fn delete(app: &App, caller: &Caller, project: &str) -> Answer {

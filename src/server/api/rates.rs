@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -19,10 +20,14 @@ const MOST: usize = 20_000;
 /// may sit behind the same address.
 const UNKNOWN_KEYS: u32 = 30;
 
+/// Looks at a schedule a minute by one person, while they type: more than fingers can.
+const PREVIEWS: u32 = 300;
+
 /// What was asked in this minute.
 pub struct Rates {
     organizations: Mutex<Windows<Uuid>>,
     strangers: Mutex<Windows<IpAddr>>,
+    previews: Mutex<Windows<Uuid>>,
 }
 
 impl Rates {
@@ -31,6 +36,21 @@ impl Rates {
         Self {
             organizations: Mutex::new(Windows::new(limit, MOST)),
             strangers: Mutex::new(Windows::new(UNKNOWN_KEYS, MOST)),
+            previews: Mutex::new(Windows::new(PREVIEWS, MOST)),
+        }
+    }
+
+    /// Counts a look at a schedule while a person types it.
+    ///
+    /// # Errors
+    /// Where it is one too many: how long to wait.
+    pub(in crate::server) fn preview(&self, user: Uuid) -> Result<(), Duration> {
+        let now = clock::now();
+        let mut previews = self.previews.lock().unwrap_or_else(PoisonError::into_inner);
+        let allowance = previews.count(user, now);
+        match allowance.granted {
+            true => Ok(()),
+            false => Err(allowance.wait(now)),
         }
     }
 }

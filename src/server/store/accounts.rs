@@ -269,6 +269,19 @@ pub fn memberships(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Gives the organization another time zone, by its IANA name; its cron checks that have none of
+/// their own are expected by that from now on.
+///
+/// # Errors
+/// As SQLite says.
+pub fn set_timezone(desk: &mut Desk<'_>, org_id: Uuid, name: &str) -> Result<(), StoreError> {
+    desk.connection.execute(
+        "UPDATE organization SET timezone = ? WHERE id = ?",
+        params![name, org_id],
+    )?;
+    super::checks::follow_zone(desk, org_id)
+}
+
 /// What the person is in the organization; none where they don't belong to it.
 ///
 /// # Errors

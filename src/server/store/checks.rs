@@ -345,6 +345,65 @@ pub fn kept_period(
     Ok(period.map(unsigned).filter(|period| *period > 0))
 }
 
+/// The organization's checks of this slug, in one project or in all: at most a few.
+///
+/// # Errors
+/// As SQLite says.
+pub fn by_slug(
+    connection: &Connection,
+    org_id: Uuid,
+    project: Option<Uuid>,
+    slug: &str,
+) -> Result<Vec<Uuid>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM check_
+         WHERE org_id = ?1 AND (?2 IS NULL OR project_id = ?2) AND slug = ?3
+           AND deleted_at IS NULL LIMIT 10",
+    )?;
+    let rows = statement.query_map(params![org_id, project, slug], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What the organization's check with this id is called.
+///
+/// # Errors
+/// As SQLite says.
+pub fn name_of(
+    connection: &Connection,
+    org_id: Uuid,
+    id: Uuid,
+) -> Result<Option<String>, StoreError> {
+    let name = connection
+        .prepare_cached(
+            "SELECT name FROM check_ WHERE org_id = ? AND id = ? AND deleted_at IS NULL",
+        )?
+        .query_row([org_id, id], |row| row.get(0))
+        .optional()?;
+    Ok(name)
+}
+
+/// Gives the organization's checks whose cron expression has no time zone of its own the rules
+/// that follow from the organization's.
+pub(super) fn follow_zone(desk: &mut Desk<'_>, org_id: Uuid) -> Result<(), StoreError> {
+    let changed: Vec<(i64, Rules)> = {
+        let mut schedules = Schedules::default();
+        let mut statement = desk.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} {FROM}
+             WHERE check_.org_id = ? AND deleted_at IS NULL AND cron_expression IS NOT NULL
+               AND check_.timezone IS NULL"
+        ))?;
+        let rows = statement.query_map([org_id], |row| {
+            let stored = Stored::from_row(row, &mut schedules)?;
+            Ok((stored.row, stored.rules))
+        })?;
+        rows.collect::<Result<_, _>>()?
+    };
+    for (row, rules) in changed {
+        desk.change_rules(row, rules)?;
+    }
+    Ok(())
+}
+
 /// The row of the organization's check with this id.
 ///
 /// # Errors

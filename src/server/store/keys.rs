@@ -1,5 +1,7 @@
 //! API keys: made, listed, revoked, and told apart from what is none.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
@@ -136,6 +138,24 @@ pub fn owner(connection: &Connection, org_id: Uuid, id: Uuid) -> Result<Option<U
         .query_row([org_id, id], |row| row.get(0))
         .optional()?;
     Ok(owner)
+}
+
+/// Whose keys the organization's are: by a key's id, the person and their address.
+///
+/// # Errors
+/// As SQLite says.
+pub fn owners(
+    connection: &Connection,
+    org_id: Uuid,
+) -> Result<HashMap<Uuid, (Uuid, String)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT api_key.id, user.id, user.email FROM api_key
+         JOIN user ON user.id = api_key.user_id WHERE api_key.org_id = ?",
+    )?;
+    let rows = statement.query_map([org_id], |row| {
+        Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Revokes the organization's key: the next request with it is refused.

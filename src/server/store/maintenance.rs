@@ -131,6 +131,24 @@ pub fn delete(desk: &mut Desk<'_>, org_id: Uuid, id: Uuid) -> Result<(), StoreEr
     tell_checks(desk, &deleted)
 }
 
+/// Ends the organization's window now, where it is running: it stays in the list as one that is
+/// over.
+///
+/// # Errors
+/// [`StoreError::Gone`] where no such window is running; else as SQLite says.
+pub fn end(desk: &mut Desk<'_>, org_id: Uuid, id: Uuid) -> Result<(), StoreError> {
+    let ended = {
+        let mut statement = desk.connection.prepare_cached(&format!(
+            "UPDATE maintenance SET ends_at = ?1
+             WHERE org_id = ?2 AND id = ?3 AND starts_at < ?1 AND ends_at > ?1
+             RETURNING {COLUMNS}"
+        ))?;
+        let mut rows = statement.query_map(params![desk.now, org_id, id], from_row)?;
+        rows.next().transpose()?.ok_or(StoreError::Gone)?
+    };
+    tell_checks(desk, &ended)
+}
+
 /// Gives the checks that `changed` is about their windows of now.
 fn tell_checks(desk: &mut Desk<'_>, changed: &Maintenance) -> Result<(), StoreError> {
     let mut plan = Plan::load(desk.connection, Some(changed.org_id), desk.now)?;

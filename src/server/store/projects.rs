@@ -1,9 +1,11 @@
 //! Projects.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{Desk, StoreError, taken, timestamp};
+use super::{Desk, StoreError, taken, timestamp, unsigned};
 use crate::random;
 use crate::wire::check::slug_from_name;
 use crate::wire::{NewProject, Project};
@@ -63,6 +65,19 @@ pub fn list(connection: &Connection, org_id: Uuid) -> Result<Vec<Project>, Store
         "SELECT {COLUMNS} FROM project WHERE org_id = ? AND archived_at IS NULL ORDER BY name"
     ))?;
     let rows = statement.query_map([org_id], from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many checks each of the organization's projects has; those with none are left out.
+///
+/// # Errors
+/// As SQLite says.
+pub fn sizes(connection: &Connection, org_id: Uuid) -> Result<HashMap<Uuid, u64>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT project_id, count(*) FROM check_
+         WHERE org_id = ? AND deleted_at IS NULL GROUP BY project_id",
+    )?;
+    let rows = statement.query_map([org_id], |row| Ok((row.get(0)?, unsigned(row.get(1)?))))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::keys::{hash, token};
-use super::{Desk, StoreError};
+use super::{Desk, StoreError, timestamp};
 use crate::random;
 use crate::server::engine::Millis;
 
@@ -151,6 +151,59 @@ pub fn refresh(desk: &mut Desk<'_>, refresh_token: &str) -> Result<Option<Tokens
 pub fn close(desk: &mut Desk<'_>, id: Uuid) -> Result<(), StoreError> {
     desk.connection
         .execute("DELETE FROM session WHERE id = ?", [id])?;
+    Ok(())
+}
+
+/// A session as its person may see it.
+pub struct Listed {
+    /// Its id.
+    pub id: Uuid,
+    /// Whether it is a browser's, and not a program's.
+    pub is_browser: bool,
+    /// When somebody signed in.
+    pub created_at: jiff::Timestamp,
+    /// When it ends, unless it is used.
+    pub expires_at: jiff::Timestamp,
+}
+
+/// The person's sessions that are good at `now`, the newest first.
+///
+/// # Errors
+/// As SQLite says.
+pub fn list(
+    connection: &Connection,
+    user_id: Uuid,
+    now: Millis,
+) -> Result<Vec<Listed>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, kind = 'browser', created_at, expires_at FROM session
+         WHERE user_id = ? AND expires_at > ? ORDER BY created_at DESC, id",
+    )?;
+    let rows = statement.query_map(params![user_id, now], |row| {
+        Ok(Listed {
+            id: row.get(0)?,
+            is_browser: row.get(1)?,
+            created_at: timestamp(row.get(2)?),
+            expires_at: timestamp(row.get(3)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Ends all of the person's sessions but this one, or the one that is named.
+///
+/// # Errors
+/// As SQLite says.
+pub fn close_others(
+    desk: &mut Desk<'_>,
+    user_id: Uuid,
+    keep: Uuid,
+    only: Option<Uuid>,
+) -> Result<(), StoreError> {
+    desk.connection.execute(
+        "DELETE FROM session WHERE user_id = ?1 AND id <> ?2 AND (?3 IS NULL OR id = ?3)",
+        params![user_id, keep, only],
+    )?;
     Ok(())
 }
 

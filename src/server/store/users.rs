@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::accounts::{Role, role_in};
+use super::accounts::{Role, role, role_in};
 use super::{Desk, StoreError, taken, timestamp};
 use crate::random;
 
@@ -59,6 +59,20 @@ pub fn list(connection: &Connection, org_id: Option<Uuid>) -> Result<Vec<User>, 
          ORDER BY email",
     )?;
     let rows = statement.query_map([org_id], from_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The people of one organization with what they are there; by address.
+///
+/// # Errors
+/// As SQLite says.
+pub fn members(connection: &Connection, org_id: Uuid) -> Result<Vec<(User, Role)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT user.id, email, name, password_hash, user.created_at, membership.role
+         FROM membership JOIN user ON user.id = membership.user_id
+         WHERE membership.org_id = ? ORDER BY email",
+    )?;
+    let rows = statement.query_map([org_id], |row| Ok((from_row(row)?, role(row, 5)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

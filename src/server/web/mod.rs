@@ -9,12 +9,18 @@
 mod account;
 mod badge;
 mod check;
+mod check_form;
 mod device;
+mod fields;
+mod files;
 mod forms;
 mod moment;
 mod overview;
 mod page;
+mod place;
+mod preview;
 mod public;
+mod settings;
 mod sharing;
 mod sign_in;
 mod visit;
@@ -25,15 +31,10 @@ use super::api::App;
 use super::http::{Request, Response};
 use visit::Visit;
 
-/// The look of all pages.
-const STYLE: &str = concat!(include_str!("style.css"), include_str!("check.css"));
-
-/// The script of all pages.
-const SCRIPT: &str = include_str!("script.js");
-
 /// The first parts of all paths of pages. A check's ping is at a UUID, so none is one of these.
-const PARTS: [&str; 9] = [
-    "account", "badge", "checks", "device", "projects", "sign-in", "sign-out", "status", "web",
+const PARTS: [&str; 11] = [
+    "account", "badge", "checks", "device", "projects", "schedule", "settings", "sign-in",
+    "sign-out", "status", "web",
 ];
 
 /// Whether what is at `path` is a page.
@@ -60,6 +61,8 @@ pub fn answer(app: &App, request: &Request) -> Response {
     let answer = match (method, segments.as_slice()) {
         ("GET", [""]) => overview::show(&visit, None),
         ("GET", ["projects", id]) => overview::show(&visit, Some(id)),
+        ("GET", ["checks", "new"]) => place::answer(check_form::new(&visit)),
+        ("POST", ["checks", "new"]) => place::answer(check_form::create(&visit)),
         ("GET", ["checks", id]) => check::show(&visit, id),
         ("GET", ["checks", id, "runs", run]) => check::run::show(&visit, id, run),
         ("POST", ["checks", id, "pause"]) => check::act::pause(&visit, id, true),
@@ -74,10 +77,16 @@ pub fn answer(app: &App, request: &Request) -> Response {
         ("POST", ["sign-out"]) => sign_in::leave(&visit),
         ("GET", ["device", link]) => device::show(&visit, link),
         ("POST", ["device", link]) => device::decide(&visit, link),
-        ("GET", ["web", "style.css"]) => Ok(file("text/css", STYLE)),
-        ("GET", ["web", "script.js"]) => Ok(file("text/javascript", SCRIPT)),
+        ("GET", ["schedule", "preview"]) => place::answer(preview::show(&visit)),
+        ("GET", ["checks", id, "edit"]) => place::answer(check_form::edit(&visit, id)),
+        ("POST", ["checks", id, "edit"]) => place::answer(check_form::update(&visit, id)),
+        (_, ["settings", route @ ..]) => place::answer(settings::answer(&visit, method, route)),
+        ("POST", ["account", what]) => place::answer(account::change(&visit, what)),
+        ("GET", ["web", name]) => {
+            Ok(files::answer(&visit, name).unwrap_or_else(|| visit.nothing_here()))
+        }
         (_, ["" | "account" | "sign-in" | "sign-out"] | ["device" | "projects" | "checks", _])
-        | (_, ["checks", _, "pause" | "resume" | "delete"]) => Ok(visit.message(
+        | (_, ["checks", _, "pause" | "resume" | "delete" | "edit"]) => Ok(visit.message(
             StatusCode::METHOD_NOT_ALLOWED,
             "That can't be done here",
             "Go back, and use the buttons of the page.",
@@ -85,18 +94,6 @@ pub fn answer(app: &App, request: &Request) -> Response {
         _ => Ok(visit.nothing_here()),
     };
     answer.unwrap_or_else(|error| page::unavailable(&error))
-}
-
-fn file(kind: &str, text: &str) -> Response {
-    Response {
-        status: StatusCode::OK,
-        headers: vec![
-            ("content-type", format!("{kind}; charset=utf-8")),
-            ("cache-control", "public, max-age=3600".to_owned()),
-            ("x-content-type-options", "nosniff".to_owned()),
-        ],
-        body: text.as_bytes().to_vec(),
-    }
 }
 
 /// Where to go after signing in: a page of ours, or none.

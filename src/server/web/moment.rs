@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use crate::server::clock::now;
 use crate::server::engine::Millis;
 
 /// A time, for people and for programs.
@@ -26,6 +27,11 @@ impl Moment {
             words: relative(at, now),
             clock: clock(at),
         }
+    }
+
+    /// The same of what the API tells, seen from this moment.
+    pub fn of(at: Timestamp) -> Self {
+        Self::new(at.as_millisecond(), now())
     }
 }
 
@@ -53,7 +59,7 @@ pub(super) fn lasting(millis: Millis) -> String {
     }
 }
 
-fn relative(at: Millis, now: Millis) -> String {
+pub(super) fn relative(at: Millis, now: Millis) -> String {
     let seconds = at.abs_diff(now) / 1000;
     let far = match seconds {
         0..60 => format!("{seconds} s"),

@@ -10,7 +10,7 @@ use super::visit::Visit;
 use crate::server::clock;
 use crate::server::engine::Millis;
 use crate::server::http::Response;
-use crate::server::store::accounts::memberships;
+use crate::server::store::accounts::{Role, memberships};
 use crate::server::store::overview::{self, End, Glance};
 use crate::server::store::{StoreError, projects};
 use crate::wire::{Organization, Status};
@@ -39,6 +39,9 @@ struct Overview<'a> {
     tag: String,
     groups: Vec<Group>,
     none: bool,
+    /// For the first steps, where there is no check yet.
+    may_write: bool,
+    public_url: &'a str,
     filtered: bool,
     /// The query of the page before this one, and of the one after it.
     before: Option<String>,
@@ -185,6 +188,8 @@ pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response,
         before: (number > 1).then(|| link(number - 1)),
         after: more.then(|| link(number + 1)),
         none,
+        may_write: Role::named(&org.user_role).is_some_and(|role| role.scopes().contains(&"write")),
+        public_url: &visit.app.public_url,
         filtered: !(query.is_empty() && status.is_empty() && tag.is_empty()),
         query,
         status,

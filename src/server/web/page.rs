@@ -3,6 +3,7 @@
 use askama::Template;
 use ureq_proto::http::StatusCode;
 
+use super::files::VERSION;
 use crate::server::complaint::complain;
 use crate::server::http::Response;
 use crate::server::store::StoreError;
@@ -21,6 +22,13 @@ pub(super) struct Frame<'a> {
     pub email: Option<&'a str>,
     /// The token of each form.
     pub csrf: String,
+}
+
+impl Frame<'_> {
+    /// What the addresses of our files end with.
+    pub fn version(&self) -> u64 {
+        VERSION
+    }
 }
 
 /// A page that says one thing.
