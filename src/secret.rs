@@ -22,14 +22,16 @@ impl Secret {
     }
 
     /// Takes `text` as it is typed: the secret itself, or `file:PATH` to read it from a
-    /// file (white space at both ends of the file is not part of it).
+    /// file (white space at both ends of the file is not part of it). `from` is the flag or the
+    /// variable where it stands.
     ///
     /// # Errors
-    /// A sentence naming the file, where it can't be read, is empty, is not UTF-8 or is
+    /// A sentence naming both, where the file can't be read, is empty, is not UTF-8 or is
     /// larger than 64 KiB.
-    pub fn from_setting(text: &str) -> Result<Self, String> {
+    pub fn from_setting(from: &str, text: &str) -> Result<Self, String> {
         match text.strip_prefix("file:") {
-            Some(path) => Self::from_file(path),
+            Some("") => Err(format!("{from}: no file is named after 'file:'")),
+            Some(path) => Self::from_file(from, path),
             None => Ok(Self(text.to_owned())),
         }
     }
@@ -38,19 +40,18 @@ impl Secret {
     ///
     /// # Errors
     /// As [`Secret::from_setting`].
-    pub fn from_file(path: &str) -> Result<Self, String> {
+    pub fn from_file(from: &str, path: &str) -> Result<Self, String> {
         let mut text = String::new();
-        let file = std::fs::File::open(path)
-            .map_err(|e| format!("can't read the secret in {path}: {e}"))?;
-        file.take(MAX_BYTES + 1)
-            .read_to_string(&mut text)
-            .map_err(|e| format!("can't read the secret in {path}: {e}"))?;
+        std::fs::File::open(path)
+            .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
+            .map_err(|e| format!("{from}: can't read the file {path}: {e}"))?;
+        let wrong = |why: &str| Err(format!("{from}: the file {path} {why}"));
         if text.len() as u64 > MAX_BYTES {
-            return Err(format!("the secret in {path} is larger than 64 KiB"));
+            return wrong("is larger than 64 KiB");
         }
         let text = text.trim();
         if text.is_empty() {
-            return Err(format!("the secret in {path} is empty"));
+            return wrong("is empty");
         }
         Ok(Self(text.to_owned()))
     }
@@ -68,14 +69,19 @@ mod tests {
 
     #[test]
     fn a_secret_never_shows_in_debug_output() {
-        let secret = Secret::from_setting("pk_live_abc").unwrap();
+        let secret = Secret::from_setting("x", "pk_live_abc").unwrap();
         assert_eq!(format!("{secret:?}"), "Secret(…)");
         assert_eq!(secret.expose(), "pk_live_abc");
     }
 
     #[test]
-    fn a_missing_file_is_named() {
-        let error = Secret::from_setting("file:/no/such/file").unwrap_err();
-        assert!(error.contains("/no/such/file"), "{error}");
+    fn a_missing_file_is_named_with_whoever_named_it() {
+        let told = |text| Secret::from_setting("--api-key", text).unwrap_err();
+        let error = told("file:/no/such/file");
+        assert!(
+            error.starts_with("--api-key: can't read the file /no/such/file: "),
+            "{error}"
+        );
+        assert_eq!(told("file:"), "--api-key: no file is named after 'file:'");
     }
 }

@@ -9,6 +9,8 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     let limit = (typed.len() / 3).max(1);
     known
         .into_iter()
+        // So many letters must be put in or left out at least.
+        .filter(|name| name.chars().count().abs_diff(typed.len()) <= limit)
         .map(|name| (distance(&typed, name), name))
         .filter(|(distance, _)| (1..=limit).contains(distance))
         .min_by_key(|(distance, _)| *distance)

@@ -65,8 +65,10 @@ fn each_example_of_the_readme_prints_what_the_readme_shows() {
         .split_whitespace()
         .find(|word| word.starts_with("pk_live_"))
         .unwrap();
+    let program = pakyas().canonicalize().unwrap();
     let as_shown = |text: &str| {
         let text = text.replace(&server.url, URL).replace(key, KEY);
+        let text = text.replace(program.to_str().unwrap(), "/usr/local/bin/pakyas");
         // On a busy machine a second passes between two commands.
         let text = text
             .replace(" 1s ago", " 0s ago")
@@ -84,6 +86,7 @@ fn each_example_of_the_readme_prints_what_the_readme_shows() {
             .arg("-c")
             .arg(command.replace(URL, &server.url).replace(KEY, key))
             .env_clear()
+            .envs(support::programs::counted())
             .env("HOME", home.path())
             .env("PATH", &path)
             .output()
@@ -112,6 +115,38 @@ fn the_readme_has_every_flag_of_the_manual() {
     assert!(in_manual.len() > 40, "{in_manual:?}");
     let missing: Vec<_> = in_manual.difference(&in_readme).collect();
     assert!(missing.is_empty(), "not in README.md: {missing:?}");
+}
+
+#[test]
+fn the_readme_has_every_flag_of_the_server() {
+    let help = |words: &str| {
+        let mut command = Command::new(pakyas_server());
+        command.args(words.split_whitespace()).arg("--help");
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let in_readme = flags(&readme);
+    for words in [
+        "",
+        "init",
+        "backup",
+        "user add",
+        "user list",
+        "user passwd",
+        "user remove",
+        "org add",
+        "org list",
+        "key create",
+        "key list",
+        "key revoke",
+    ] {
+        let help = help(words);
+        let (line, named) = (help.lines().next().unwrap(), flags(&help));
+        assert!(named.len() > 1, "{line}");
+        let missing: Vec<_> = named.difference(&in_readme).collect();
+        assert!(missing.is_empty(), "{line}: not in README.md: {missing:?}");
+    }
 }
 
 /// The long flags that a text names.

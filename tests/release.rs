@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use support::TempDir;
-use support::home::{Outcome, captured};
+use support::home::{Home, Outcome, captured};
 use support::programs::{pakyas, pakyas_server};
 use support::server::Server;
 
@@ -333,4 +333,45 @@ fn an_address_needs_no_resolver() {
     };
     outcome.exits(0);
     assert_eq!(server.history(&check).len(), 1);
+}
+
+/// `dist/test-emulated.sh` runs this with programs whose clock is in that year.
+#[test]
+fn a_clock_past_2038_changes_nothing() {
+    let Ok(year) = std::env::var("PAKYAS_TEST_YEAR") else {
+        eprintln!("skipped: PAKYAS_TEST_YEAR names no year");
+        return;
+    };
+    let in_year = |value: &Value, name: &str| {
+        assert!(
+            value[name].as_str().unwrap_or_default().starts_with(&year),
+            "{name} is not in {year}: {value:#}"
+        );
+    };
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    in_year(&check, "created_at");
+    let quick = server.check("quick", 1, 1, &NONE);
+
+    let home = Home::at(&server.url);
+    let id = check["public_id"].as_str().unwrap();
+    home.pakyas(&format!("ping --strict --public-id {id}"))
+        .exits(0);
+    let history = server.history(&check);
+    assert_eq!(history.len(), 1, "{history:#?}");
+    in_year(&history[0], "created_at");
+    assert_eq!(server.show(&check)["status"], "up");
+
+    // A deadline in that year passes, and one that is not over does not.
+    assert!(server.ping(&quick, "").status < 300);
+    server.wait_for_status(&quick, "down");
+    assert_eq!(server.show(&check)["status"], "up");
+
+    // What the client keeps while no server is there.
+    home.pakyas(&format!(
+        "ping --ping-url http://127.0.0.1:1 --public-id {id}"
+    ))
+    .exits(0);
+    let kept = home.pakyas("spool list --format json").exits(0).json();
+    in_year(&kept[0], "happened_at");
 }

@@ -480,6 +480,67 @@ fn what_waits_for_a_target_goes_to_the_new_one_at_once() {
 }
 
 #[test]
+fn switching_a_channel_off_and_on_uses_up_none_of_an_alerts_retries() {
+    let mut server = Server::start();
+    let hook = Hook::start();
+    hook.behave(Manner::Status(503));
+    let channel = server.webhook("ops", &hook.url, None);
+    let path = format!("/channels/{}", channel["id"].as_str().unwrap());
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "/fail");
+    let tried = |server: &Server, times: u64| {
+        wait_for("the attempt", || {
+            Some(server.deliveries(&channel)[0].clone()).filter(|d| d["attempts"] == times)
+        })
+    };
+    tried(&server, 1);
+    for times in 2..=6 {
+        for enabled in [false, true] {
+            let body = json!({ "enabled": enabled });
+            assert_eq!(server.api("PUT", &path, Some(&body)).status, 200);
+        }
+        assert_eq!(tried(&server, times)["state"], "pending");
+    }
+    // 1 minute, 5 and 15 from the last time on; then the target has taken nothing for so long that
+    // it waits for a day.
+    for times in 7..=10 {
+        server.let_time_come(|_| {});
+        assert_eq!(tried(&server, times)["state"], "pending");
+    }
+    hook.behave(Manner::Status(200));
+    server.let_time_come(|_| {});
+    assert_eq!(tried(&server, 11)["state"], "delivered");
+}
+
+#[test]
+fn what_waits_for_a_target_that_changed_has_its_retries_still() {
+    let mut server = Server::start();
+    let hook = Hook::start();
+    hook.behave(Manner::Status(503));
+    let channel = server.webhook("ops", &hook.url, None);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "/fail");
+    let newest = |server: &Server, times: u64| {
+        wait_for("the attempt", || {
+            let delivery = server.deliveries(&channel)[0].clone();
+            (delivery["attempts"] == times).then_some(delivery)
+        })
+    };
+    newest(&server, 1);
+    for times in 2..=5 {
+        server.let_time_come(|_| {});
+        newest(&server, times);
+    }
+    // It goes elsewhere, where the first attempt fails as well.
+    let other = Hook::start();
+    other.behave(Manner::Status(503));
+    let path = format!("/channels/{}", channel["id"].as_str().unwrap());
+    let body = json!({"target": other.url});
+    assert_eq!(server.api("PUT", &path, Some(&body)).status, 200);
+    assert_eq!(newest(&server, 6)["state"], "pending");
+}
+
+#[test]
 fn a_database_of_before_keeps_its_channels_and_what_waits_for_them() {
     let hook = Hook::start();
     let directory = support::TempDir::new();

@@ -185,9 +185,7 @@ fn bodies_that_are_not_the_json_asked_for_are_400_and_large_ones_413() {
     let server = Server::start();
     let authorization = format!("Bearer {}", server.key);
     let headers = [("authorization", authorization.as_str())];
-    let wrong_type =
-        json!({"project_id": server.project_id, "name": "n", "slug": "n", "period_seconds": "abc"});
-    for body in ["{", "", "[]", "null", "\u{ff}", &wrong_type.to_string()] {
+    for body in ["{", "", "[]", "null", "\u{ff}", "{\"name\": \"n\"}"] {
         let answer = server
             .request("POST", "/api/v1/checks", &headers, body.as_bytes())
             .unwrap();
@@ -199,6 +197,308 @@ fn bodies_that_are_not_the_json_asked_for_are_400_and_large_ones_413() {
         .unwrap()
         .refusal(413);
     assert_eq!(server.api("GET", "/checks", None).json(), json!([]));
+}
+
+#[test]
+fn a_value_that_no_field_takes_is_422_and_names_the_field() {
+    let server = Server::start();
+    let check = server.check("old", 60, 0, &NONE);
+    let path = format!("/checks/{}", check["id"].as_str().unwrap());
+    for (field, value, sentence) in [
+        ("period_seconds", json!(-5), "from 0 on, not -5"),
+        ("period_seconds", json!(1.5), "not 1.5"),
+        ("period_seconds", json!("abc"), "not 'abc'"),
+        ("grace_seconds", json!(true), "not true"),
+        ("missing_after_seconds", json!(-1), "not -1"),
+        ("max_runtime_seconds", json!([1]), "not a list"),
+        (
+            "alert_after_miss_pings",
+            json!(5_000_000_000_u64),
+            "too large",
+        ),
+        ("alert_after_failures", json!(-1), "not -1"),
+        ("name", json!(7), "a text in quotes, not 7"),
+        ("tags", json!("a"), "a list in brackets"),
+        ("tags", json!([1]), "'tags'"),
+        ("schedule_type", json!("weekly"), "`simple` or `cron`"),
+        ("project_id", json!("x"), "a UUID"),
+    ] {
+        let mut body = json!({"project_id": server.project_id, "name": "n", "slug": "n", "period_seconds": 60});
+        body[field] = value.clone();
+        let answer = server.api("POST", "/checks", Some(&body));
+        let said = answer.refusal(422);
+        assert_eq!(answer.json()["field"], field, "{value}: {said}");
+        assert!(said.contains(sentence), "{said}");
+        if field != "project_id" {
+            let answer = server.api("PUT", &path, Some(&json!({field: value})));
+            answer.refusal(422);
+            assert_eq!(answer.json()["field"], field, "{value}");
+        }
+    }
+}
+
+#[test]
+fn of_two_names_for_one_value_the_one_that_was_used_is_named() {
+    let server = Server::start();
+    let check = server.check("old", 60, 7, &NONE);
+    let path = format!("/checks/{}", check["id"].as_str().unwrap());
+    for (field, value) in [
+        ("missing_after_seconds", 31_622_401),
+        ("grace_seconds", 31_622_401),
+        ("missed_before_alert", 101),
+        ("alert_after_miss_pings", 0),
+        ("alert_after_failures", 0),
+        ("alert_after_fail_pings", 101),
+    ] {
+        let mut body = json!({"project_id": server.project_id, "name": "n", "slug": "n", "period_seconds": 60});
+        body[field] = json!(value);
+        for answer in [
+            server.api("POST", "/checks", Some(&body)),
+            server.api("PUT", &path, Some(&json!({field: value}))),
+        ] {
+            answer.refusal(422);
+            assert_eq!(answer.json()["field"], field);
+        }
+        let good = server.api("PUT", &path, Some(&json!({field: 9})));
+        assert_eq!(good.json()[field], 9, "{good:?}");
+    }
+    assert_eq!(server.show(&check)["grace_seconds"], 9);
+    let lacking = server.api("POST", "/checks", Some(&json!({"name": "n", "slug": "n"})));
+    assert!(lacking.refusal(400).contains("'project_id'"));
+}
+
+#[test]
+fn of_changes_at_once_none_undoes_another() {
+    let server = Server::start();
+    let check = server.check("job", 60, 7, &NONE);
+    let path = format!("/checks/{}", check["id"].as_str().unwrap());
+    for round in 0..10 {
+        let changes = [
+            json!({"name": format!("n{round}")}),
+            json!({"period_seconds": 100 + round}),
+            json!({"description": format!("d{round}")}),
+            json!({"grace_seconds": 200 + round}),
+        ];
+        std::thread::scope(|scope| {
+            for change in &changes {
+                let (server, path) = (&server, &path);
+                scope.spawn(move || assert_eq!(server.api("PUT", path, Some(change)).status, 200));
+            }
+        });
+        let now = server.show(&check);
+        for change in &changes {
+            for (field, value) in change.as_object().unwrap() {
+                assert_eq!(&now[field], value, "round {round}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_whole_check_that_is_sent_back_changes_in_what_is_new() {
+    let server = Server::start();
+    let check = server.check("job", 60, 7, &NONE);
+    let path = format!("/checks/{}", check["id"].as_str().unwrap());
+    let change = |field: &str, value: Value| {
+        let mut whole = server.show(&check);
+        whole[field] = value;
+        let changed = server.api("PUT", &path, Some(&whole));
+        assert_eq!(changed.status, 200, "{field}: {changed:?}");
+        changed.json()
+    };
+    for (field, twin, value) in [
+        ("grace_seconds", "missing_after_seconds", 99),
+        ("missing_after_seconds", "grace_seconds", 98),
+        ("missed_before_alert", "alert_after_miss_pings", 3),
+        ("alert_after_miss_pings", "missed_before_alert", 4),
+        ("alert_after_failures", "alert_after_fail_pings", 5),
+        ("alert_after_fail_pings", "alert_after_failures", 6),
+    ] {
+        let changed = change(field, json!(value));
+        assert_eq!(changed[field], value);
+        assert_eq!(changed[twin], value);
+    }
+    let cron = change("cron_expression", json!("0 2 * * *"));
+    assert_eq!(cron["schedule_type"], "cron");
+    let named = change("name", json!("renamed"));
+    assert_eq!(named["cron_expression"], "0 2 * * *");
+    let simple = change("schedule_type", json!("simple"));
+    assert_eq!(simple["cron_expression"], Value::Null);
+    assert_eq!(simple["period_seconds"], 60);
+    let both = json!({"project_id": server.project_id, "name": "n", "slug": "n", "period_seconds": 60,
+                      "schedule_type": "simple", "cron_expression": "0 2 * * *"});
+    let refused = server.api("POST", "/checks", Some(&both));
+    refused.refusal(422);
+    assert_eq!(refused.json()["field"], "schedule_type");
+}
+
+#[test]
+fn a_check_moves_to_another_project_with_the_windows_of_that_one() {
+    let server = Server::start();
+    let check = server.check("job", 60, 7, &NONE);
+    let path = format!("/checks/{}", check["id"].as_str().unwrap());
+    let project = json!({"org_id": server.org_id, "name": "Other"});
+    let project = server.api("POST", "/projects", Some(&project)).json();
+    let (now, hour) = (jiff::Timestamp::now(), jiff::SignedDuration::from_hours(1));
+    let window = json!({"org_id": server.org_id, "project_id": project["id"], "reason": "move",
+                        "starts_at": now - hour, "ends_at": now + hour});
+    assert_eq!(
+        server.api("POST", "/maintenance", Some(&window)).status,
+        201
+    );
+    let moved = json!({"project_id": project["id"]});
+    let answer = server.api("PUT", &path, Some(&moved));
+    assert_eq!(answer.json()["project_name"], "Other", "{answer:?}");
+    // Its failure is held, since the window is that of its project now.
+    server.ping(&check, "/fail");
+    let events = server.api("GET", &format!("{path}/events"), None).json();
+    assert!(!events.to_string().contains("alert_decision"), "{events}");
+    let inspected = server.api("GET", &format!("{path}/inspect"), None).json();
+    assert_eq!(inspected["maintenance"]["in_maintenance"], true);
+    let nowhere = json!({"project_id": "00000000-0000-4000-8000-000000000000"});
+    server.api("PUT", &path, Some(&nowhere)).refusal(404);
+}
+
+#[test]
+fn a_slack_channel_that_is_sent_back_as_it_is_shown_keeps_its_target() {
+    let server = Server::start();
+    let hook = support::hook::Hook::start();
+    let target = format!("{}/services/T0/B0/secretpart", hook.url);
+    let channel = server.channel("slack", "chat", &target, &NONE);
+    let path = format!("/channels/{}", channel["id"].as_str().unwrap());
+    let mut shown = server.api("GET", &path, None).json();
+    assert!(!shown["target"].as_str().unwrap().contains("secretpart"));
+    shown["name"] = json!("talk");
+    let changed = server.api("PUT", &path, Some(&shown));
+    assert_eq!(changed.json()["name"], "talk", "{changed:?}");
+    server.api("POST", &format!("{path}/test"), None);
+    assert_eq!(hook.wait(1)[0].path, "/hook/services/T0/B0/secretpart");
+}
+
+#[test]
+fn null_is_as_if_not_given_where_a_check_is_made_and_takes_away_where_it_is_changed() {
+    let server = Server::start();
+    let nothing = json!({
+        "project_id": server.project_id, "name": "n", "slug": "n", "period_seconds": 60,
+        "description": null, "tags": null, "schedule_type": null, "cron_expression": null,
+        "timezone": null, "grace_seconds": null, "missing_after_seconds": null,
+        "max_runtime_seconds": null, "alert_after_miss_pings": null,
+        "alert_after_failures": null,
+    });
+    let made = server.api("POST", "/checks", Some(&nothing));
+    assert_eq!(made.status, 201, "{made:?}");
+    let path = format!("/checks/{}", made.json()["id"].as_str().unwrap());
+    let full = json!({
+        "description": "d", "timezone": "Europe/Berlin", "max_runtime_seconds": 9,
+        "tags": ["t"], "grace_seconds": 7,
+    });
+    server.api("PUT", &path, Some(&full));
+    let nulls = json!({
+        "description": null, "timezone": null, "max_runtime_seconds": null,
+        "name": null, "tags": null, "grace_seconds": null,
+    });
+    let changed = server.api("PUT", &path, Some(&nulls));
+    assert_eq!(changed.status, 200, "{changed:?}");
+    let changed = changed.json();
+    assert_eq!(changed["max_runtime_seconds"], Value::Null);
+    assert_eq!(changed["description"], made.json()["description"]);
+    assert_eq!(changed["timezone"], made.json()["timezone"]);
+    // What can't be without a value keeps the one that it has.
+    assert_eq!(changed["name"], "n");
+    assert_eq!(changed["tags"], json!(["t"]));
+    assert_eq!(changed["grace_seconds"], 7);
+}
+
+#[test]
+fn what_was_for_a_deleted_check_or_project_alone_goes_with_it() {
+    let server = Server::start();
+    let project = json!({"org_id": server.org_id, "name": "Second"});
+    let project = server.api("POST", "/projects", Some(&project)).json();
+    let check = server.check("old", 60, 0, &NONE);
+    let stays = server.webhook("all", "http://127.0.0.1:9/", None);
+    for (name, scope, id) in [
+        ("check", "check_id", &check["id"]),
+        ("project", "project_id", &project["id"]),
+    ] {
+        let target = "http://127.0.0.1:9/";
+        server.channel("webhook", name, target, &json!({scope: id}));
+        let window = json!({
+            "org_id": server.org_id, scope: id, "reason": name,
+            "starts_at": "2099-01-01T00:00:00Z", "ends_at": "2099-01-02T00:00:00Z",
+        });
+        let planned = server.api("POST", "/maintenance", Some(&window));
+        assert_eq!(planned.status, 201, "{planned:?}");
+    }
+    let is_left = |path: &str| {
+        server
+            .api("GET", path, None)
+            .json()
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!((is_left("/channels"), is_left("/maintenance")), (3, 2));
+    let id = check["id"].as_str().unwrap();
+    assert_eq!(
+        server.api("DELETE", &format!("/checks/{id}"), None).status,
+        204
+    );
+    assert_eq!((is_left("/channels"), is_left("/maintenance")), (2, 1));
+    let id = project["id"].as_str().unwrap();
+    assert_eq!(
+        server
+            .api("DELETE", &format!("/projects/{id}"), None)
+            .status,
+        204
+    );
+    assert_eq!((is_left("/channels"), is_left("/maintenance")), (1, 0));
+    assert_eq!(
+        server.api("GET", "/channels", None).json()[0]["id"],
+        stays["id"]
+    );
+}
+
+#[test]
+fn what_waits_for_a_channel_that_is_switched_off_is_not_counted_as_pending() {
+    let server = Server::start();
+    let channel = server.webhook("off", "http://127.0.0.1:9/", None);
+    let check = server.check("job", 3600, 60, &NONE);
+    server.ping(&check, "/fail");
+    let pending = || {
+        let page = server.request("GET", "/metrics", &[], b"").unwrap().body;
+        let line = page
+            .lines()
+            .find(|line| line.starts_with("pakyas_outbox_pending "));
+        line.unwrap().rsplit_once(' ').unwrap().1.to_owned()
+    };
+    assert_eq!(pending(), "1");
+    let path = format!("/channels/{}", channel["id"].as_str().unwrap());
+    server.api("PUT", &path, Some(&json!({"enabled": false})));
+    assert_eq!(pending(), "0");
+    server.api("PUT", &path, Some(&json!({"enabled": true})));
+    assert_eq!(pending(), "1");
+}
+
+#[test]
+fn what_can_not_be_is_told_in_the_headers_too() {
+    let server = Server::start();
+    for (method, path, allow) in [
+        ("DELETE", "/sign-in", "GET, HEAD, POST"),
+        ("GET", "/sign-out", "POST"),
+        ("DELETE", "/status/x", "GET, HEAD"),
+        ("DELETE", "/badge/x.svg", "GET, HEAD"),
+    ] {
+        let answer = server.request(method, path, &[], b"").unwrap();
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, allow),
+            "{path}"
+        );
+    }
+    let answer = server
+        .request("GET", "/api/v1/cli/auth/poll", &[], b"")
+        .unwrap();
+    assert!(answer.refusal(400).contains("session_token"));
 }
 
 #[test]
@@ -268,6 +568,8 @@ fn a_channel_never_shows_its_secret() {
     for (field, value) in [
         ("target", json!("ftp://example.com")),
         ("target", json!("not a url")),
+        ("target", json!("http://127.0.0.1:99999/")),
+        ("target", json!("http://[::1]:/")),
         ("name", json!("")),
         ("kind", json!("email")),
     ] {

@@ -394,6 +394,21 @@ fn inspect_has_every_field_and_the_figures_of_the_day() {
     );
 }
 
+#[test]
+fn a_run_that_began_while_its_check_was_down_is_not_told_as_what_brought_it_down() {
+    let server = Server::start();
+    let check = server.check("job", 1, 0, &NONE);
+    server.ping(&check, "");
+    server.wait_for_status(&check, "down");
+    server.ping(&check, "/start");
+    let inspected = get(&server, &check, "inspect").json();
+    let reason = inspected["critical_reason"].as_str().unwrap();
+    assert!(reason.contains("missing"), "{reason}");
+    assert!(reason.ends_with("a run is under way"), "{reason}");
+    let diagnosis = get(&server, &check, "doctor").body;
+    assert!(!diagnosis.contains("started and not ended"), "{diagnosis}");
+}
+
 fn codes(diagnosis: &Value) -> Vec<&str> {
     texts(diagnosis["findings"].as_array().unwrap(), "code")
 }

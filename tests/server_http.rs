@@ -16,19 +16,31 @@ use pakyas::server::http::{
 use support::tls::{Authority, VALID};
 use ureq::http::{Method, StatusCode};
 
-/// Answers with the method, the path and the body that it got.
+/// More than the kernel takes for a client that reads nothing, bytes.
+const LARGE: usize = 12_000_000;
+
+/// Answers with the method, the path and the body that it got, or with very much.
 #[derive(Default)]
 struct Echo {
     handled: AtomicUsize,
 }
 
 impl Handler for Echo {
-    fn body_rule(&self, _: &Method, _: &str) -> BodyRule {
-        BodyRule { max: 100, keep: 10 }
+    fn body_rule(&self, _: &Method, path: &str) -> BodyRule {
+        match path {
+            "/long" => BodyRule {
+                max: 1_000_000,
+                keep: 40_000,
+            },
+            _ => BodyRule { max: 100, keep: 10 },
+        }
     }
 
     fn handle(&self, request: Request) -> Response {
         self.handled.fetch_add(1, Ordering::SeqCst);
+        if request.path == "/large" {
+            return Response::text(StatusCode::OK, vec![b'x'; LARGE]);
+        }
         let body = String::from_utf8_lossy(&request.body).into_owned();
         let text = format!("{} {} [{body}]", request.method, request.path);
         Response::text(StatusCode::OK, text)
@@ -39,7 +51,7 @@ struct Trial {
     address: SocketAddr,
     echo: Arc<Echo>,
     counts: Arc<Counts>,
-    _listener: Listener,
+    listener: Option<Listener>,
 }
 
 impl Trial {
@@ -55,9 +67,11 @@ impl Trial {
         let mut limits = Limits {
             connections: 8,
             threads: 8,
+            waiting_bytes: 64_000_000,
             head_bytes: 1000,
             head_time: Duration::from_millis(300),
             body_time: Duration::from_millis(300),
+            body_time_when_busy: Duration::from_millis(50),
             idle_time: Duration::from_millis(300),
             idle_time_when_busy: Duration::from_millis(50),
             write_time: Duration::from_secs(2),
@@ -77,7 +91,7 @@ impl Trial {
             address,
             echo,
             counts,
-            _listener: Listener::start(listener, setup, handler).unwrap(),
+            listener: Some(Listener::start(listener, setup, handler).unwrap()),
         }
     }
 
@@ -211,6 +225,57 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
+fn a_target_may_name_the_host_again() {
+    let trial = Trial::new();
+    let answer = trial.say(format!("GET http://y/p?q HTTP/1.1\r\n{CLOSE}\r\n").as_bytes());
+    assert!(answer.ends_with("GET /p []"), "{answer}");
+    let answer = trial.say(format!("OPTIONS * HTTP/1.1\r\n{CLOSE}\r\n").as_bytes());
+    assert!(answer.ends_with("OPTIONS * []"), "{answer}");
+}
+
+/// Does something when it goes, however that comes.
+struct AtLast<F: Fn()>(F);
+
+impl<F: Fn()> Drop for AtLast<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+#[test]
+fn who_asks_without_a_pause_does_not_keep_the_only_thread() {
+    let trial = Trial::with(|limits| limits.threads = 1);
+    let flood = trial.connect();
+    let requests = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200);
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                if (&flood).write_all(requests.as_bytes()).is_err() {
+                    break;
+                }
+            }
+        });
+        scope.spawn(|| {
+            let mut buffer = [0; 64 * 1024];
+            while !is_over.load(Ordering::SeqCst) {
+                if !matches!((&flood).read(&mut buffer), Ok(1..)) {
+                    break;
+                }
+            }
+        });
+        // Also where what follows fails: the scope waits for the two above.
+        let _end = AtLast(|| {
+            is_over.store(true, Ordering::SeqCst);
+            let _ = flood.shutdown(Shutdown::Both);
+        });
+        support::wait_for("the flood", || (trial.handled() > 100).then_some(()));
+        let answer = trial.say(format!("GET /other HTTP/1.1\r\n{CLOSE}\r\n").as_bytes());
+        assert!(answer.ends_with("GET /other []"), "{answer}");
+    });
+}
+
+#[test]
 fn a_head_has_the_length_but_no_body() {
     let trial = Trial::new();
     let answer = trial.say(format!("HEAD /p HTTP/1.1\r\n{CLOSE}\r\n").as_bytes());
@@ -273,7 +338,19 @@ fn headers_that_are_too_large_or_too_many_are_refused() {
     let answer = trial.say(large.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(500));
-    assert!(trial.say(many.as_bytes()).starts_with("HTTP/1.1 4"));
+    assert!(trial.say(many.as_bytes()).starts_with("HTTP/1.1 431 "));
+    // Also where it comes whole in one packet.
+    let trial = Trial::with(|limits| limits.head_bytes = 1000);
+    for length in [900, 1100] {
+        let x = "x".repeat(length);
+        let answer = trial.say(format!("GET /{x} HTTP/1.1\r\n{CLOSE}\r\n").as_bytes());
+        let status = if length < 1000 { 200 } else { 431 };
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+    }
+    let trial = Trial::with(|limits| limits.head_bytes = 1000);
     assert_eq!(trial.handled(), 0);
 }
 
@@ -386,9 +463,28 @@ fn what_proxies_may_read_otherwise_is_refused_and_nothing_after_it_is_handled() 
         format!("POST / HTTP/1.1\r\nHost: x\r\n{chunked}fffffffffffffffff\r\na"),
         format!("POST / HTTP/1.1\r\nHost: x\r\n{chunked}1\r\nab\r\n0\r\n\r\n"),
         format!("POST / HTTP/1.0\r\nHost: x\r\n{chunked}0\r\n\r\n"),
+        format!("POST / HTTP/1.1\r\nHost: x\r\n{chunked}+1\r\na\r\n0\r\n\r\n"),
+        format!("POST / HTTP/1.1\r\nHost: x\r\n{chunked}1\na\r\n0\r\n\r\n"),
+        format!("POST / HTTP/1.1\r\nHost: x\r\n{chunked}1;a\nb\r\na\r\n0\r\n\r\n"),
+        // Lines that end with half a line end.
+        "GET / HTTP/1.1\nHost: x\n\n".to_owned(),
+        "GET / HTTP/1.1\r\nHost: x\r\nX: a\nY: b\r\n\r\n".to_owned(),
+        // Two hosts, or none that could be one.
+        "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nHost: x/y\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nHost: x, y\r\n\r\n".to_owned(),
+        // A body where there can be none.
+        "HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na".to_owned(),
+        format!("HEAD / HTTP/1.1\r\nHost: x\r\n{chunked}0\r\n\r\n"),
+        // Targets for a proxy, and what is none at all.
+        "GET hkeep-alivec HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "GET * HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
     ] {
         let answer = trial.say(format!("{request}{smuggled}").as_bytes());
         assert!(!answer.contains("/smuggled"), "{request:?}\n{answer}");
+        let is_head = request.starts_with("HEAD ");
+        assert!(!is_head || answer.ends_with("\r\n\r\n"), "{answer}");
         assert!(
             answer.is_empty()
                 || answer.starts_with("HTTP/1.1 4")
@@ -457,6 +553,258 @@ fn ten_thousand_idle_connections_leave_room_for_a_ping() {
         .write_all(format!("GET /newest HTTP/1.1\r\n{CLOSE}\r\n").as_bytes())
         .unwrap();
     assert!(read_all(newest).ends_with("/newest []"));
+}
+
+/// Whether the server has neither said anything to this client nor let it go.
+fn waits(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let peeked = stream.peek(&mut [0]);
+    stream.set_nonblocking(false).unwrap();
+    peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+/// Long enough that a test which waits for it fails for another reason.
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn clients_that_send_or_take_slowly_hold_no_thread() {
+    let trial = Trial::with(|limits| {
+        limits.connections = 100;
+        limits.threads = 2;
+        (limits.head_time, limits.body_time) = (LONG, LONG);
+        (limits.body_time_when_busy, limits.write_time) = (LONG, LONG);
+    });
+    let begin = |bytes: &[u8]| {
+        let mut stream = trial.connect();
+        stream.write_all(bytes).unwrap();
+        stream
+    };
+    let mut slow = Vec::new();
+    for _ in 0..10 {
+        slow.push(begin(b"GET / HTTP/1.1\r\nHost"));
+        slow.push(begin(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel",
+        ));
+        slow.push(begin(
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+        ));
+    }
+    let mut refused: Vec<TcpStream> = (0..10).map(|_| begin(b"nonsense\r\n\r\n")).collect();
+    let mut readers: Vec<TcpStream> = (0..5)
+        .map(|_| begin(format!("GET /large HTTP/1.1\r\n{CLOSE}\r\n").as_bytes()))
+        .collect();
+    support::wait_for("the large answers", || {
+        (trial.handled() == readers.len()).then_some(())
+    });
+    for number in 0..20 {
+        let answer = trial.say(format!("POST /{number} HTTP/1.1\r\n{CLOSE}\r\n").as_bytes());
+        assert!(answer.ends_with(&format!("POST /{number} []")), "{answer}");
+    }
+    assert!(slow.iter().all(waits));
+    // Who goes on is served.
+    for stream in slow.iter_mut().skip(1).step_by(3) {
+        stream.write_all(b"lo").unwrap();
+        let mut answer = [0; 15];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    }
+    for stream in &mut readers {
+        let answer = read_all(stream);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+        assert_eq!(body.len(), LARGE);
+    }
+    for stream in &mut refused {
+        assert!(read_all(stream).starts_with("HTTP/1.1 400 "));
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_takes_is_not_offered_for_ever() {
+    let trial = Trial::with(|limits| limits.write_time = Duration::from_millis(200));
+    let mut stream = trial.connect();
+    stream
+        .write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    support::wait_for("the end", || {
+        let is_gone = trial.handled() == 1 && trial.counts.open.load(Ordering::SeqCst) == 0;
+        is_gone.then_some(())
+    });
+    assert!(read_all(&mut stream).len() < LARGE);
+}
+
+#[test]
+fn an_answer_that_is_taken_steadily_may_take_its_time() {
+    let trial = Trial::with(|limits| limits.write_time = Duration::from_secs(1));
+    let mut stream = trial.connect();
+    stream
+        .write_all(format!("GET /large HTTP/1.1\r\n{CLOSE}\r\n").as_bytes())
+        .unwrap();
+    // Three times as long as it might take nothing.
+    let mut buffer = vec![0; LARGE / 60];
+    let mut taken = 0;
+    loop {
+        match stream.read(&mut buffer).unwrap() {
+            0 => break,
+            read => taken += read,
+        }
+        if taken < LARGE {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    assert!(taken > LARGE, "{taken}");
+}
+
+#[test]
+fn in_a_crowd_a_body_must_keep_moving_and_one_that_does_is_taken() {
+    let trial = Trial::with(|limits| {
+        limits.body_time = LONG;
+        limits.body_time_when_busy = Duration::from_millis(500);
+    });
+    let mut crowd: Vec<TcpStream> = (0..6).map(|_| trial.connect()).collect();
+    for stream in &mut crowd {
+        stream
+            .write_all(b"POST /long HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx")
+            .unwrap();
+    }
+    let mut steady = trial.connect();
+    steady
+        .write_all(
+            format!("POST /long HTTP/1.1\r\n{CLOSE}Content-Length: 100000\r\n\r\n").as_bytes(),
+        )
+        .unwrap();
+    // 2 KB each 25 ms earn 2 s each, also on a machine that has much else to do.
+    for _ in 0..50 {
+        std::thread::sleep(Duration::from_millis(25));
+        steady.write_all(&[b'y'; 2000]).unwrap();
+    }
+    let answer = read_all(&mut steady);
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    for mut stream in crowd {
+        let answer = read_all(&mut stream);
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
+}
+
+#[test]
+fn what_waits_takes_no_more_memory_than_it_may() {
+    let trial = Trial::with(|limits| {
+        limits.connections = 100;
+        limits.waiting_bytes = 100_000;
+        (limits.body_time, limits.body_time_when_busy) = (LONG, LONG);
+    });
+    let part = format!(
+        "POST /long HTTP/1.1\r\n{CLOSE}Content-Length: 30001\r\n\r\n{}",
+        "z".repeat(30_000)
+    );
+    let mut waiting: Vec<TcpStream> = (0..10).map(|_| trial.connect()).collect();
+    for stream in &mut waiting {
+        stream.write_all(part.as_bytes()).unwrap();
+    }
+    // Those that found no room are told, and the others are kept.
+    let is_refused = |stream: &TcpStream| !waits(stream);
+    support::wait_for("refusals", || {
+        (waiting.iter().filter(|stream| is_refused(stream)).count() >= 6).then_some(())
+    });
+    let (refused, kept): (Vec<TcpStream>, Vec<TcpStream>) =
+        waiting.into_iter().partition(is_refused);
+    assert!(!kept.is_empty());
+    for mut stream in refused {
+        let answer = read_all(&mut stream);
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.contains("\r\nretry-after: "), "{answer}");
+    }
+    for mut stream in kept {
+        stream.write_all(b"z").unwrap();
+        let answer = read_all(&mut stream);
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    }
+    // What comes at once needs no room.
+    let answer = trial.say(format!("{part}z").as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
+
+#[test]
+fn chunks_that_are_mostly_framing_or_never_begin_are_refused() {
+    let trial = Trial::with(|limits| limits.body_time = LONG);
+    let head = format!("POST / HTTP/1.1\r\n{CLOSE}Transfer-Encoding: chunked\r\n\r\n");
+    let trailers = "X-Trailer: yes\r\n".repeat(10_000);
+    for body in [
+        format!("1;{}", "x".repeat(100_000)),
+        format!("1\r\nx{}", "y".repeat(100_000)),
+        format!("0\r\n{trailers}"),
+        format!("0\r\n{}", "t".repeat(100_000)),
+    ] {
+        let answer = trial.say(format!("{head}{body}").as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    assert_eq!(trial.handled(), 0);
+}
+
+#[test]
+fn a_body_that_is_on_its_way_when_the_server_stops_is_answered_and_an_idle_client_let_go() {
+    let mut trial = Trial::with(|limits| {
+        (limits.body_time, limits.idle_time) = (LONG, LONG);
+        limits.body_time_when_busy = LONG;
+    });
+    let mut idle = trial.connect();
+    let mut stream = trial.connect();
+    stream
+        .write_all(format!("POST /p HTTP/1.1\r\n{CLOSE}Content-Length: 5\r\n\r\nhel").as_bytes())
+        .unwrap();
+    support::wait_for("both connections", || {
+        (trial.counts.parked.load(Ordering::SeqCst) == 2).then_some(())
+    });
+    let listener = trial.listener.take().unwrap();
+    let stopping = std::thread::spawn(move || listener.stop(LONG));
+    assert_eq!(read_all(&mut idle), "");
+    stream.write_all(b"lo").unwrap();
+    assert!(read_all(&mut stream).ends_with("POST /p [hello]"));
+    stopping.join().unwrap();
+}
+
+#[test]
+fn a_large_answer_is_whole_over_tls_however_slowly_it_is_taken() {
+    let directory = support::TempDir::new();
+    let authority = Authority::new("A");
+    let identity = authority.issue(&["localhost"], VALID);
+    let files = TlsFiles {
+        certificate: directory.path().join("cert"),
+        key: directory.path().join("key"),
+    };
+    std::fs::write(&files.certificate, &identity.certificate_pem).unwrap();
+    std::fs::write(&files.key, &identity.key_pem).unwrap();
+    let (tls, _) = Tls::load(files).unwrap();
+    let trial = Trial::over(Some(Arc::new(tls)), |limits| {
+        limits.write_time = LONG;
+        limits.threads = 1;
+    });
+    let certificate = ureq::tls::Certificate::from_pem(authority.pem().as_bytes()).unwrap();
+    let tls = ureq::tls::TlsConfig::builder()
+        .root_certs(ureq::tls::RootCerts::new_with_certs(&[certificate]))
+        .build();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .tls_config(tls)
+        .timeout_global(Some(LONG))
+        .build()
+        .into();
+    let url = format!("https://localhost:{}", trial.address.port());
+    let mut large = agent.get(format!("{url}/large")).call().unwrap();
+    // The only thread is free meanwhile.
+    let other = agent.get(format!("{url}/other")).call().unwrap();
+    assert_eq!(other.into_body().read_to_string().unwrap(), "GET /other []");
+    let mut reader = large.body_mut().as_reader();
+    let (mut buffer, mut total) = ([0; 64 * 1024], 0);
+    loop {
+        match reader.read(&mut buffer).unwrap() {
+            0 => break,
+            read => total += read,
+        }
+        if total % 10 == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    assert_eq!(total, LARGE);
 }
 
 /// Answers later, from other threads and in another order than it was asked.

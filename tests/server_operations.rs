@@ -7,7 +7,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -181,81 +181,6 @@ fn a_key_that_others_can_read_is_warned_of_and_one_of_another_certificate_refuse
 }
 
 #[test]
-fn check_config_says_everything_at_once_and_makes_nothing() {
-    let folder = TempDir::new();
-    let data = folder.path().join("data");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let file = folder.path().join("file");
-    std::fs::write(&file, "").unwrap();
-    let output = run(&[
-        "check-config",
-        "--listen",
-        &address,
-        "--data-dir",
-        file.to_str().unwrap(),
-        "--tls-cert=/no/cert",
-        "--tls-key=/no/key",
-        "--access-log",
-        "/no/folder/log",
-        "--smtp-host=mail.example.com",
-        "--smtp-from=alerts@example.com",
-        "--smtp-ca-file=/no/authority",
-    ]);
-    assert_eq!(output.status.code(), Some(1));
-    let said = text(&output.stderr);
-    for word in [
-        &address,
-        file.to_str().unwrap(),
-        "/no/cert",
-        "/no/folder/log",
-        "/no/authority",
-    ] {
-        assert!(said.contains(word), "{word}: {said}");
-    }
-    let usage = run(&[
-        "check-config",
-        "--listen",
-        "x",
-        "--trusted-proxy",
-        "y",
-        "--api-limit=0",
-    ]);
-    assert_eq!(usage.status.code(), Some(2));
-    let said = text(&usage.stderr);
-    for word in ["'x'", "'y'", "--api-limit"] {
-        assert!(said.contains(word), "{word}: {said}");
-    }
-    let data_dir = data.to_str().unwrap();
-    let good = run(&[
-        "check-config",
-        "--listen",
-        "127.0.0.1:0",
-        "--data-dir",
-        data_dir,
-    ]);
-    assert_eq!(good.status.code(), Some(0), "{}", text(&good.stderr));
-    assert_eq!(text(&good.stdout), "The configuration is good.\n");
-    assert!(!data.exists());
-}
-
-#[test]
-fn check_config_and_healthcheck_work_beside_a_running_server() {
-    let directory = TempDir::new();
-    let mut server = Server::bare(&directory);
-    let address = server.url.trim_start_matches("http://").to_owned();
-    let data = directory.path().to_str().unwrap();
-    for what in ["check-config", "healthcheck"] {
-        let output = run(&[what, "--listen", &address, "--data-dir", data]);
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    }
-    server.kill();
-    let output = run(&["healthcheck", "--listen", &address, "--data-dir", data]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("does not answer"));
-}
-
-#[test]
 fn healthcheck_speaks_tls_where_the_server_does() {
     let files = Certificates::new();
     files.write(&Authority::new("A").issue(&["pakyas.example.com"], VALID));
@@ -270,22 +195,6 @@ fn healthcheck_speaks_tls_where_the_server_does() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-}
-
-#[test]
-fn slips_of_the_finger_are_recognised() {
-    for (arguments, word) in [
-        (&["--lissen", "x"][..], "did you mean --listen?"),
-        (&["--acess-log=x"], "did you mean --access-log?"),
-        (&["bakcup", "x"], "did you mean backup?"),
-        (&["backup", "--fore", "x"], "did you mean --force?"),
-        (&["--listen"], "needs a value"),
-        (&["--version=2"], "takes no value"),
-    ] {
-        let output = run(arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(text(&output.stderr).contains(word), "{output:?}");
-    }
 }
 
 #[test]
@@ -554,27 +463,86 @@ fn a_backup_of_nothing_or_to_nowhere_is_refused() {
 }
 
 #[test]
-fn a_damaged_database_is_named_with_what_to_do() {
-    let directory = TempDir::new();
-    init(&directory);
-    let path = directory.path().join("pakyas.db");
-    let length = path.metadata().unwrap().len() as usize;
-    for damage in [vec![b'x'; length], {
-        let mut bytes = std::fs::read(&path).unwrap();
-        bytes[2000..].fill(0xee);
-        bytes
-    }] {
-        std::fs::write(&path, damage).unwrap();
-        let output = command()
-            .args(["--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(directory.path())
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(1));
-        let sentence = text(&output.stderr);
-        assert!(sentence.contains(path.to_str().unwrap()), "{sentence}");
-        assert!(sentence.contains("backup"), "{sentence}");
+fn a_backup_never_takes_the_place_of_what_the_server_works_with() {
+    let server = Server::start();
+    let data = server.database().parent().unwrap().to_owned();
+    let folder = TempDir::new();
+    let (link, hard, way) = (
+        folder.path().join("link.db"),
+        folder.path().join("hard.db"),
+        folder.path().join("way"),
+    );
+    std::os::unix::fs::symlink(server.database(), &link).unwrap();
+    std::os::unix::fs::symlink(&data, &way).unwrap();
+    std::fs::hard_link(server.database(), &hard).unwrap();
+    let inode = |path: &Path| path.metadata().unwrap().ino();
+    let before = inode(&server.database());
+    for target in [
+        server.database(),
+        data.join("pakyas.db-wal"),
+        data.join("pakyas.db-shm"),
+        data.join("pakyas.db-journal"),
+        data.join("lock"),
+        data.join("..")
+            .join(data.file_name().unwrap())
+            .join("pakyas.db"),
+        way.join("pakyas.db"),
+        PathBuf::from("pakyas.db"),
+        link,
+        hard,
+    ] {
+        for force in [&["--force"][..], &[]] {
+            let output = command()
+                .current_dir(&data)
+                .args(["backup", "--data-dir", "."])
+                .args(force)
+                .arg(&target)
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(1), "{target:?}");
+            let said = text(&output.stderr);
+            assert!(said.contains("is the database itself"), "{said}");
+        }
     }
+    assert_eq!(inode(&server.database()), before);
+    assert_eq!(server.api("GET", "/me", None).status, 200);
+    assert_eq!(
+        server.request("GET", "/healthz", &[], b"").unwrap().status,
+        200
+    );
+}
+
+#[test]
+fn a_backup_replaces_regular_files_only() {
+    let server = Server::start();
+    let data = server.database().parent().unwrap().to_owned();
+    let folder = TempDir::new();
+    let socket = folder.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&socket, &link).unwrap();
+    let nowhere = folder.path().join("nowhere");
+    std::os::unix::fs::symlink("/nonexistent/x", &nowhere).unwrap();
+    let backup = |target: &Path| {
+        let (target, data) = (target.to_str().unwrap(), data.to_str().unwrap());
+        run(&["backup", "--force", target, "--data-dir", data])
+    };
+    for target in [&socket, &link, &nowhere, &folder.path().to_owned()] {
+        let output = backup(target);
+        assert_eq!(output.status.code(), Some(1), "{target:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains("is not a regular file"), "{said}");
+    }
+    assert!(socket.metadata().unwrap().file_type().is_socket());
+    let file = folder.path().join("file");
+    std::fs::write(&file, "old").unwrap();
+    let output = backup(&file);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        std::fs::read(&file)
+            .unwrap()
+            .starts_with(b"SQLite format 3")
+    );
 }
 
 /// Takes what a service tells systemd.
@@ -675,30 +643,4 @@ fn the_access_log_on_stdout_is_whole_when_the_server_has_ended() {
     stdout.read_to_string(&mut rest).unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(rest.matches("\"/healthz\"").count(), 3, "{rest}");
-}
-
-#[test]
-fn check_config_sees_that_nothing_can_be_written_there() {
-    let Some(mut command) = support::unshare(&["-m"]) else {
-        return;
-    };
-    let folder = TempDir::new();
-    // Even root writes nothing to a read-only file system, whatever the modes say.
-    let script = "mount -t tmpfs none \"$1\" && mkdir \"$1/there\" && mount -o remount,ro \"$1\" \
-                  || { echo skipped; exit; }; \
-                  for name in there new/one; do \
-                    \"$2\" check-config --listen 127.0.0.1:0 --data-dir \"$1/$name\"; \
-                  done 2>&1";
-    let output = command
-        .args(["sh", "-c", script, "sh"])
-        .arg(folder.path())
-        .arg(env!("CARGO_BIN_EXE_pakyas-server"))
-        .output()
-        .unwrap();
-    let said = text(&output.stdout);
-    if said == "skipped\n" {
-        eprintln!("skipped: nothing can be mounted here");
-        return;
-    }
-    assert_eq!(said.matches("Read-only file system").count(), 2, "{said}");
 }

@@ -3,6 +3,9 @@
 
 mod support;
 
+use std::io::Write;
+use std::os::fd::AsFd;
+
 use serde_json::{Value, json};
 use support::server::Server;
 
@@ -69,7 +72,9 @@ fn an_unknown_id_is_404_whatever_it_looks_like() {
 fn what_is_malformed_is_400_and_not_counted() {
     let server = Server::start();
     let check = server.check("job", 3600, 300, &NONE);
-    for suffix in ["/256", "/-1", "/Start", "/success", "/1000"] {
+    for suffix in [
+        "/256", "/-1", "/Start", "/success", "/1000", "/start/1", "/1/2/3",
+    ] {
         server.ping(&check, suffix).refusal(400);
     }
     for (name, value) in [
@@ -78,7 +83,8 @@ fn what_is_malformed_is_400_and_not_counted() {
         ("x-pakyas-age", "604800001"),
         ("x-pakyas-duration", "soon"),
         ("x-pakyas-run", &"x".repeat(101)),
-        ("idempotency-key", &"x".repeat(201)),
+        ("x-pakyas-run", &"é".repeat(101)),
+        ("idempotency-key", ""),
     ] {
         server
             .ping_with(&check, "", &[(name, value)], b"")
@@ -112,9 +118,72 @@ fn the_last_10_kb_of_a_body_are_kept_and_over_1_mib_is_413() {
     assert_eq!(output.header("x-content-type-options"), "nosniff");
     assert!(output.bytes == bytes, "the last bytes are kept as they are");
 
+    assert_eq!(output.header("content-type"), "text/plain");
+
     body.extend_from_slice(b"one more than a MiB");
     server.ping_with(&check, "/1", &[], &body).refusal(413);
     assert_eq!(server.history(&check).len(), 1);
+}
+
+#[test]
+fn an_output_that_was_cut_within_a_character_is_told_from_the_next_one_on() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let output = format!("{}x", "é".repeat(5_001));
+    server.ping_with(&check, "/1", &[], output.as_bytes());
+    let told = server.output(&check, &server.history(&check)[0]);
+    assert_eq!(told.body, format!("{}x", "é".repeat(4_999)));
+    assert_eq!(told.header("content-type"), "text/plain; charset=utf-8");
+}
+
+#[test]
+fn headers_in_other_scripts_count_as_those_in_ascii_do() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let headers = [
+        ("x-pakyas-run", "é"),
+        ("idempotency-key", "clé"),
+        ("user-agent", "日本/1"),
+    ];
+    for _ in 0..2 {
+        server.ping_with(&check, "/start", &headers, b"");
+    }
+    let pings = server.history(&check);
+    assert_eq!(pings.len(), 1);
+    assert_eq!(pings[0]["run_id"], "é");
+    assert_eq!(pings[0]["user_agent"], "日本/1");
+    let path = format!("/{}?rid=%C3%A9", check["public_id"].as_str().unwrap());
+    // An empty header names no run, and hides none.
+    let end = server.request("GET", &path, &[("x-pakyas-run", "")], b"");
+    assert_eq!(end.unwrap().status, 200);
+    assert_eq!(server.show(&check)["running"], false);
+}
+
+#[test]
+fn an_idempotency_key_may_be_as_long_as_a_header_may_be() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let long = |end: &str| format!("{}{end}", "k".repeat(4_000));
+    for key in [long("a"), long("b"), long("a")] {
+        let answer = server.ping_with(&check, "", &[("idempotency-key", &key)], b"");
+        assert_eq!(answer.status, 200);
+    }
+    assert_eq!(server.history(&check).len(), 2);
+}
+
+#[test]
+fn a_slash_at_the_end_of_a_ping_changes_nothing() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    for suffix in ["/", "/start/", "/1/"] {
+        assert_eq!(server.ping(&check, suffix).status, 200, "{suffix}");
+    }
+    let kinds: Vec<Value> = server
+        .history(&check)
+        .iter()
+        .map(|ping| ping["type"].clone())
+        .collect();
+    assert_eq!(kinds, ["fail", "start", "success"]);
 }
 
 #[test]
@@ -188,6 +257,31 @@ fn the_same_key_twice_is_acknowledged_twice_and_counted_once() {
     // Another check's ping of the same key is another ping.
     server.ping_with(&other, "", &headers, b"");
     assert_eq!(server.history(&other).len(), 1);
+}
+
+#[test]
+fn what_a_sender_gave_up_on_counts_as_it_tells_it_when_it_comes_again() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let address = server.url.strip_prefix("http://").unwrap();
+    let public_id = check["public_id"].as_str().unwrap();
+    let head = format!("POST /{public_id}/fail HTTP/1.1\r\nHost: x\r\nIdempotency-Key: once\r\n");
+    support::os::kill(server.pid() as u32, libc::SIGSTOP);
+    let mut first = std::net::TcpStream::connect(address).unwrap();
+    first
+        .write_all(format!("{head}Content-Length: 0\r\n\r\n").as_bytes())
+        .unwrap();
+    pakyas::sys::set_discard_on_close(first.as_fd(), true);
+    drop(first);
+    support::os::kill(server.pid() as u32, libc::SIGCONT);
+    let again = [("idempotency-key", "once"), ("x-pakyas-age", "3600000")];
+    assert_eq!(server.ping_with(&check, "/fail", &again, b"").status, 200);
+    let pings = server.history(&check);
+    assert_eq!(pings.len(), 1, "{pings:?}");
+    let time =
+        |name: &str| -> jiff::Timestamp { pings[0][name].as_str().unwrap().parse().unwrap() };
+    let age = time("received_at").duration_since(time("created_at"));
+    assert_eq!(age.as_secs(), 3600);
 }
 
 #[test]

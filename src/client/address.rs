@@ -2,6 +2,7 @@
 
 use super::error::{Error, Kind};
 use crate::wire;
+use crate::wire::has_a_wrong_port;
 
 /// An address in the form in which two are compared: no slash at its end, no path of the API,
 /// scheme and host in lower case.
@@ -33,6 +34,9 @@ pub fn base_url(text: &str, from: &str) -> Result<String, Error> {
     };
     if host.is_empty() || host.contains('@') {
         return Err(refuse("it has no host, or a name and password before it"));
+    }
+    if has_a_wrong_port(host) {
+        return Err(refuse("the port is wrong"));
     }
     if rest.contains(['?', '#']) || rest.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(refuse("it holds characters that an address can't"));
@@ -88,6 +92,24 @@ mod tests {
             let message = base_url(text, "--api-url").unwrap_err().to_string();
             assert!(message.contains("https://example.com"), "{text}: {message}");
             assert!(message.contains("--api-url"), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_a_number_that_there_is() {
+        for host in [
+            "a:184800", "a:99999", "a:abc", "a:-1", "a:+80", "a:0", "a:", "[::1]:x", "a:1:2",
+        ] {
+            let message = base_url(&format!("http://{host}/x"), "x")
+                .unwrap_err()
+                .to_string();
+            assert!(
+                message.contains("is not an address: the port is wrong"),
+                "{message}"
+            );
+        }
+        for host in ["a", "a:1", "a:65535", "[::1]", "[::1]:8080"] {
+            assert!(base_url(&format!("http://{host}"), "x").is_ok(), "{host}");
         }
     }
 

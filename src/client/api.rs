@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::address::{self, origin};
@@ -21,6 +22,15 @@ const BUDGET: Duration = Duration::from_secs(30);
 
 /// The largest answer that is read, bytes: some 20,000 checks.
 const ANSWER_MAX: usize = 32 * 1024 * 1024;
+
+/// What to ask oneself where something else answers.
+const WHICH_API: &str = "Is it the address of an API? pakyas --api-url URL, or PAKYAS_API_URL";
+
+/// What is wrong where a key that was to be there is not taken, and what mends it.
+const LOGGED_OUT: &str = "Not logged in: ";
+const LOG_IN: &str = "Run: pakyas login --api-key KEY (or set PAKYAS_API_KEY)";
+
+const LOG_IN_ELSE: &str = "To log in without one: pakyas login";
 
 /// The API of one server, with a key.
 pub struct Api<'a> {
@@ -82,6 +92,11 @@ impl<'a> Api<'a> {
         &self.base
     }
 
+    /// The name of the organization in use, where one is known.
+    pub fn org_name(&self) -> Option<&str> {
+        self.key.org_name.as_deref()
+    }
+
     /// The organization that is said with each request, where one is known.
     pub fn org(&self) -> Option<Uuid> {
         self.key.org
@@ -103,7 +118,15 @@ impl<'a> Api<'a> {
     /// # Errors
     /// As [`Api::get`].
     pub fn me(&self) -> Result<Me, Error> {
-        self.get("/me")
+        self.get("/me").map_err(|error| {
+            // Every API has this: what has not may be a server's ping address, which knows no
+            // check of that name.
+            if error.kind() != Kind::NotFound {
+                return error;
+            }
+            let why = format!("There is no Pakyas API at {}. {WHICH_API}", self.base);
+            Error::new(Kind::NotFound, why)
+        })
     }
 
     /// The organizations that the key's owner belongs to.
@@ -203,7 +226,7 @@ impl<'a> Api<'a> {
             Kind::Refused,
             format!(
                 "What {} answered to {}{path} is not what the Pakyas API answers (line {}, column {}). \
-                 Is it the address of an API? pakyas --api-url URL, or PAKYAS_API_URL",
+                 {WHICH_API}",
                 origin(&self.base),
                 wire::API_PREFIX,
                 error.line(),
@@ -260,7 +283,8 @@ impl<'a> Api<'a> {
         if (200..300).contains(&answer.status) && !answer.truncated {
             return Ok(answer.body);
         }
-        Err(refusal(&answer, origin(&self.base), self.key.source))
+        let source = self.key.source;
+        Err(refusal(&answer, origin(&self.base), source, body))
     }
 }
 
@@ -283,8 +307,22 @@ pub fn no_organization(wanted: &str, there: &[Organization]) -> Error {
     )
 }
 
-/// What an answer that is no success means.
-pub(super) fn refusal(answer: &Answer, origin: &str, source: KeySource) -> Error {
+/// What was sent as this field, where it is a name: the server's sentence may not repeat it.
+fn named(field: &str, sent: Option<&[u8]>) -> Option<String> {
+    let sent: Value = serde_json::from_slice(sent?).ok()?;
+    let name = sent
+        .get(field)
+        .filter(|_| matches!(field, "name" | "slug"))?;
+    Some(format!(" '{}'", clean(name.as_str()?)))
+}
+
+/// What an answer that is no success means; `sent` is the body of the question.
+pub(super) fn refusal(
+    answer: &Answer,
+    origin: &str,
+    source: KeySource,
+    sent: Option<&[u8]>,
+) -> Error {
     let told: Option<ErrorBody> = serde_json::from_slice(&answer.body).ok();
     let sentence = told
         .as_ref()
@@ -308,16 +346,15 @@ pub(super) fn refusal(answer: &Answer, origin: &str, source: KeySource) -> Error
             ),
         ),
         401 => {
-            let which = match source {
-                KeySource::Environment => "the one in PAKYAS_API_KEY",
-                KeySource::Stored => "the stored one",
-                KeySource::CommandLine => "the one given",
+            let (before, which, mend) = match source {
+                KeySource::Environment => (LOGGED_OUT, "the one in PAKYAS_API_KEY", LOG_IN),
+                KeySource::Stored => (LOGGED_OUT, "the stored one", LOG_IN),
+                KeySource::CommandLine => ("The server ", "the one given", LOG_IN_ELSE),
             };
             Error::new(
                 Kind::NotLoggedIn,
                 format!(
-                    "Not logged in: {origin} does not take the API key, {which}: {}. \
-                     Run: pakyas login --api-key KEY (or set PAKYAS_API_KEY)",
+                    "{before}{origin} does not take the API key, {which}: {}. {mend}",
                     or("it is unknown, revoked or expired").trim_end_matches('.')
                 ),
             )
@@ -361,7 +398,10 @@ pub(super) fn refusal(answer: &Answer, origin: &str, source: KeySource) -> Error
         }
         status => {
             let field = told.and_then(|body| body.field);
-            let field = field.map_or_else(String::new, |field| format!(" ({})", clean(&field)));
+            let field = field.map_or_else(String::new, |field| {
+                let name = named(&field, sent).unwrap_or_default();
+                format!(" ({}{name})", clean(&field))
+            });
             Error::new(
                 Kind::Refused,
                 format!(
@@ -383,7 +423,12 @@ mod tests {
             body: body.as_bytes().to_vec(),
             ..Answer::default()
         };
-        refusal(&answer, "http://a", KeySource::Stored)
+        refusal(
+            &answer,
+            "http://a",
+            KeySource::Stored,
+            Some(br#"{"slug":"x","secret":"s"}"#),
+        )
     }
 
     #[test]
@@ -409,6 +454,14 @@ mod tests {
         let message = of(409, r#"{"error":"The slug \u001b[31m'x' is taken."}"#).to_string();
         assert!(message.contains("'x' is taken."), "{message}");
         assert!(!message.contains('\u{1b}'), "{message:?}");
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_told_and_nothing_else_that_was_sent() {
+        let message = of(409, r#"{"error":"Taken.","field":"slug"}"#).to_string();
+        assert_eq!(message, "The server refused (slug 'x'): Taken.");
+        let message = of(422, r#"{"error":"Too long.","field":"secret"}"#).to_string();
+        assert_eq!(message, "The server refused (secret): Too long.");
     }
 
     #[test]

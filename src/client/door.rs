@@ -132,7 +132,7 @@ impl Door<'_> {
     }
 
     fn refused(&self, answer: &Answer) -> Error {
-        refusal(answer, origin(self.base), KeySource::CommandLine)
+        refusal(answer, origin(self.base), KeySource::CommandLine, None)
     }
 
     /// That this server has no such door, and which one it has.

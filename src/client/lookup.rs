@@ -74,13 +74,9 @@ pub fn selected(api: &Api<'_>, selection: &Selection) -> Result<Uuid, Error> {
 /// [`Kind::NotFound`] where there is none; [`Kind::Usage`] where several projects have one
 /// and none was chosen; else as [`Api::checks`].
 pub fn check(api: &Api<'_>, selection: &Selection, slug: &str) -> Result<Check, Error> {
-    let (checks, place) = match selection {
-        Selection::Id(id, name) => (
-            checks_of(api, *id, name.as_deref())?,
-            name.as_ref()
-                .map(|name| format!(" in the project '{}'", clean(name))),
-        ),
-        Selection::None => (api.checks(None)?, None),
+    let checks = match selection {
+        Selection::Id(id, name) => checks_of(api, *id, name.as_deref())?,
+        Selection::None => api.checks(None)?,
         Selection::Named(name) => {
             let mut checks = api.checks(None)?;
             let called: Vec<_> = checks
@@ -95,7 +91,7 @@ pub fn check(api: &Api<'_>, selection: &Selection, slug: &str) -> Result<Check, 
                     checks.retain(|check| check.project_id == project.id);
                 }
             }
-            (checks, Some(format!(" in the project '{}'", clean(name))))
+            checks
         }
     };
     let mut found = checks.iter().filter(|check| check.slug == slug);
@@ -103,7 +99,7 @@ pub fn check(api: &Api<'_>, selection: &Selection, slug: &str) -> Result<Check, 
         (Some(check), None) => Ok(check.clone()),
         (None, _) => {
             let near = nearest(slug, checks.iter().map(|check| check.slug.as_str()));
-            Err(no_check(slug, &place.unwrap_or_default(), near))
+            Err(no_check(slug, &place(api, selection), near))
         }
         (Some(_), Some(_)) => {
             let projects: Vec<_> = checks
@@ -121,6 +117,22 @@ pub fn check(api: &Api<'_>, selection: &Selection, slug: &str) -> Result<Check, 
             ))
         }
     }
+}
+
+/// Where a thing would be, for a message: the project and the organization, as far as their names
+/// are known.
+pub fn place(api: &Api<'_>, selection: &Selection) -> String {
+    let project = match selection {
+        Selection::Id(_, Some(name)) | Selection::Named(name) => {
+            format!(" in the project '{}'", clean(name))
+        }
+        Selection::Id(_, None) | Selection::None => String::new(),
+    };
+    let word = if project.is_empty() { "in" } else { "of" };
+    let org = api.org_name().map_or_else(String::new, |name| {
+        format!(" {word} the organization '{}'", clean(name))
+    });
+    project + &org
 }
 
 /// The checks of the project with that id.

@@ -47,6 +47,8 @@ pub struct Key {
     pub source: KeySource,
     /// The organization to say with each request, where one is known.
     pub org: Option<Uuid>,
+    /// Its name, where that is known.
+    pub org_name: Option<String>,
     /// An organization that was asked for by name, and whose id is not known yet.
     pub wanted_org: Option<String>,
 }
@@ -253,13 +255,7 @@ impl Settings {
     pub fn key(&self) -> Result<Key, Error> {
         let asked = self.asked_org();
         if let Some(text) = variable("PAKYAS_API_KEY") {
-            let secret = Secret::from_setting(&text).map_err(|why| {
-                Error::new(
-                    Kind::NotLoggedIn,
-                    format!("Not logged in: PAKYAS_API_KEY: {why}"),
-                )
-                .of_this_machine()
-            })?;
+            let secret = kept_secret("PAKYAS_API_KEY", &text)?;
             let org = asked
                 .as_deref()
                 .and_then(|asked| Uuid::try_parse(asked).ok());
@@ -268,6 +264,7 @@ impl Settings {
                 secret,
                 source: KeySource::Environment,
                 org,
+                org_name: wanted_org.clone(),
                 wanted_org,
             });
         }
@@ -276,12 +273,14 @@ impl Settings {
         let active = self.config_of(&api_url)?.and_then(|config| config.org_id);
         let of_active = stored.iter().find(|c| Some(c.org_id) == active);
         let key = |c: &Credential, org, wanted_org| {
-            let secret = Secret::from_setting(&c.key)
-                .map_err(|why| Error::new(Kind::NotLoggedIn, why).of_this_machine())?;
             checked(Key {
-                secret,
+                secret: kept_secret("credentials.json", &c.key)?,
                 source: KeySource::Stored,
                 org: Some(org),
+                org_name: match &wanted_org {
+                    None if org == c.org_id => Some(c.org_name.clone()),
+                    wanted => wanted.clone(),
+                },
                 wanted_org,
             })
         };
@@ -336,16 +335,26 @@ impl Settings {
         Ok((about == api_url).then_some(config))
     }
 
+    /// The organization in use, where that is one of that API.
+    pub fn in_use(&self, api_url: &str) -> Option<Uuid> {
+        self.config_of(api_url).ok()??.org_id
+    }
+
     fn not_logged_in(&self, api_url: &str) -> Error {
-        let to = if api_url == wire::DEFAULT_API_URL {
-            String::new()
+        let (to, flag) = if api_url == wire::DEFAULT_API_URL {
+            Default::default()
         } else {
-            format!(" to {api_url}")
+            (format!(" to {api_url}"), format!(" --api-url {api_url}"))
         };
-        Error::new(
-            Kind::NotLoggedIn,
-            format!("Not logged in{to}. Run: pakyas login --api-key KEY (or set PAKYAS_API_KEY)"),
-        )
+        let mend = match self.directory {
+            Some(_) => format!(". Run: pakyas login{flag} --api-key KEY (or set PAKYAS_API_KEY)"),
+            None => {
+                ": HOME is not set or not there, so no key is found; set HOME, PAKYAS_CONFIG_DIR \
+                     or PAKYAS_API_KEY"
+                    .to_owned()
+            }
+        };
+        Error::new(Kind::NotLoggedIn, format!("Not logged in{to}{mend}"))
     }
 
     /// A value of the command line or the environment, and which of the two it is.
@@ -367,21 +376,28 @@ pub fn same_name(a: &str, b: &str) -> bool {
     a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
+/// A key that this machine keeps, in the place called `from`.
+fn kept_secret(from: &str, text: &str) -> Result<Secret, Error> {
+    Secret::from_setting(from, text).map_err(|why| {
+        Error::new(Kind::NotLoggedIn, format!("Not logged in: {why}")).of_this_machine()
+    })
+}
+
 /// A key goes into a header, and into no log that would show why it did not fit there.
 fn checked(key: Key) -> Result<Key, Error> {
     let text = key.secret.expose();
     if (1..=512).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(key);
     }
-    let from = match key.source {
-        KeySource::Environment => "in PAKYAS_API_KEY",
-        KeySource::Stored => "in credentials.json",
-        KeySource::CommandLine => "after --api-key",
+    let what = match key.source {
+        KeySource::Environment => "Not logged in: what stands in PAKYAS_API_KEY",
+        KeySource::Stored => "Not logged in: what stands in credentials.json",
+        KeySource::CommandLine => "What was given",
     };
     Err(Error::new(
         Kind::NotLoggedIn,
         format!(
-            "Not logged in: what stands {from} is not an API key, it is empty, too long or holds spaces. \
+            "{what} is not an API key, it is empty, too long or holds spaces. \
              Run: pakyas login --api-key KEY"
         ),
     ))
@@ -404,6 +420,7 @@ pub fn typed_key(secret: Secret) -> Result<Key, Error> {
         secret,
         source: KeySource::CommandLine,
         org: None,
+        org_name: None,
         wanted_org: None,
     })
 }

@@ -12,6 +12,7 @@
 //!   the hour is doubled, and right after the skipped hour where it is in that.
 
 mod fields;
+pub mod plain;
 pub mod words;
 
 use jiff::civil::{Date, DateTime};
@@ -30,6 +31,10 @@ type LocalMinute = i64;
 /// How many months to look through for a day. The rarest, such as a fifth Monday of a
 /// February, come every 28 years, and every 40 where a century has no leap year.
 const MONTHS_AHEAD: usize = 12 * 41;
+
+/// Seconds before a local time within which a setting of the clock may bear on it: no zone has
+/// ever moved by more than a day at once.
+const NEAR: i64 = 2 * 86_400;
 
 /// A cron expression in a time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +116,11 @@ impl Cron {
             };
             if at < set {
                 return at.checked_mul(1000);
+            }
+            if set > from + NEAR && at - NEAR > set {
+                // Nothing matches until then, so no setting of the clock in between matters.
+                (from, offset) = (at - NEAR, self.offset(at - NEAR)?);
+                continue;
             }
             (from, offset) = (set, after);
             earliest = minute_up(set + offset);

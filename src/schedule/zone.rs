@@ -53,6 +53,10 @@ pub fn named(text: &str) -> Result<(String, TimeZone), UnknownZone> {
     }
 }
 
+/// The longest abbreviation of a zone, characters. A slip away from `PST` is `EST`, which nobody
+/// meant who typed it, and which zone `PST` is depends on who says it.
+const ABBREVIATION_MAX: usize = 4;
+
 /// The name that was meant: one that differs by a slip, or that of the city alone.
 fn near(text: &str) -> Option<String> {
     let plain = |text: &str| text.trim().replace(' ', "_").to_lowercase();
@@ -65,8 +69,10 @@ fn near(text: &str) -> Option<String> {
     let found = names
         .iter()
         .find(|(name, _)| city(name))
-        .map(|(name, _)| name.as_str())
-        .or_else(|| nearest(&typed, names.iter().map(|(name, _)| name.as_str())))?;
+        .map(|(name, _)| name.as_str());
+    let is_long = typed.chars().count() > ABBREVIATION_MAX;
+    let slip = || nearest(&typed, names.iter().map(|(name, _)| name.as_str()));
+    let found = found.or_else(|| slip().filter(|_| is_long))?;
     names
         .iter()
         .find(|(name, _)| name == found)
@@ -91,7 +97,11 @@ mod tests {
             ("Asia/Manilla", "'Asia/Manila'?"),
             ("Manila", "'Asia/Manila'?"),
             ("america/new york", "'America/New_York'?"),
+            ("Rome", "'Europe/Rome'?"),
             ("Nowhere at all", "such as Asia/Manila"),
+            ("PST", "such as Asia/Manila"),
+            ("pdt", "such as Asia/Manila"),
+            ("AEST", "such as Asia/Manila"),
             ("", "such as Asia/Manila"),
             ("Etc/Unknown", "IANA"),
             ("../../etc/passwd", "IANA"),

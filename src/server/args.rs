@@ -21,7 +21,7 @@ use argh::{ArgsInfo, FromArgs};
 pub use accounts::{Admin, Task};
 pub use backup::Backup;
 pub use init::Init;
-pub use serve::Serve;
+pub use serve::{Draft, Serve};
 
 /// The self-hosted Pakyas Cloud: takes pings, notices silence, sends alerts.
 #[derive(FromArgs, ArgsInfo, Debug)]
@@ -131,7 +131,7 @@ pub enum Mode {
     /// Copy everything into a file.
     Backup(Backup),
     /// Say what serving would refuse.
-    CheckConfig(Serve),
+    CheckConfig(Draft),
     /// Ask whether the server is well.
     Healthcheck(Serve),
     /// Change who may do what.
@@ -175,7 +175,7 @@ fn settle(args: Args) -> Result<Mode, String> {
     match args.command {
         Some(Command::Init(init)) => init::settle(init, args.data_dir).map(Mode::Init),
         Some(Command::Backup(backup)) => backup::settle(backup, args.data_dir).map(Mode::Backup),
-        Some(Command::CheckConfig(_)) => serve::settle(&args).map(Mode::CheckConfig),
+        Some(Command::CheckConfig(_)) => Ok(Mode::CheckConfig(serve::draft(&args))),
         Some(Command::Healthcheck(_)) => serve::settle(&args).map(Mode::Healthcheck),
         Some(Command::User(typed)) => admin(typed.settle()?),
         Some(Command::Org(typed)) => admin(typed.settle()?),

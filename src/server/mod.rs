@@ -11,6 +11,7 @@ mod clock;
 mod complaint;
 pub mod doctor;
 pub mod engine;
+mod hash;
 mod histogram;
 pub mod http;
 mod metrics;

@@ -12,7 +12,7 @@ use super::admin::{self, password};
 use super::alerts::Notifier;
 use super::alerts::dispatch::Dispatcher;
 use super::api::{App, Rates};
-use super::args::{self, Exit, Init, Mode, Serve};
+use super::args::{self, Draft, Exit, Init, Mode, Serve};
 use super::bell::Bell;
 use super::clock;
 use super::complaint::complain;
@@ -238,7 +238,7 @@ fn warn(warning: Option<String>) {
     }
 }
 
-fn check_config(options: &Serve) -> Result<(), String> {
+fn check_config(options: &Draft) -> Result<(), String> {
     let sentences =
         operations::check_config::run(options).map_err(|wrong| wrong.join("\npakyas-server: "))?;
     for sentence in sentences {

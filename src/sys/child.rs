@@ -64,6 +64,7 @@ impl Inherited {
     /// Blocks every signal that can be, in this thread and in those that it starts from now on,
     /// and makes sure that children can be waited for. To be called before any thread is started.
     pub fn take() -> Self {
+        begin_threads();
         let before = change_mask(libc::SIG_BLOCK, &all_but_faults());
         let sigchld_ignored = is_ignored(libc::SIGCHLD);
         if sigchld_ignored {
@@ -127,6 +128,18 @@ impl Inherited {
             }
         }
         let _ = change_mask(libc::SIG_SETMASK, &self.mask);
+    }
+}
+
+/// Has musl do what it does as the first thread begins: it unblocks the signals that it keeps for
+/// itself, 34 among them, whatever was blocked before, and all later threads inherit that.
+fn begin_threads() {
+    if cfg!(target_env = "musl")
+        && let Ok(first) = std::thread::Builder::new()
+            .stack_size(16 * 1024)
+            .spawn(|| {})
+    {
+        let _ = first.join();
     }
 }
 

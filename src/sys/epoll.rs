@@ -5,8 +5,27 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use libc::c_int;
 
+/// What a descriptor is watched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// That there is something to read, or the end.
+    Readable,
+    /// That there is room to write.
+    Writable,
+}
+
 /// A set of descriptors, each with a number of the caller's choice.
 pub struct Epoll(OwnedFd);
+
+impl Until {
+    fn once(self) -> c_int {
+        libc::EPOLLONESHOT
+            | match self {
+                Self::Readable => libc::EPOLLIN,
+                Self::Writable => libc::EPOLLOUT,
+            }
+    }
+}
 
 impl Epoll {
     /// An empty set.
@@ -23,21 +42,21 @@ impl Epoll {
         }
     }
 
-    /// Adds a descriptor: the next time that it is readable or at its end, one waiting thread
+    /// Adds a descriptor: the next time that it is as `until` says, or broken, one waiting thread
     /// is told `token`, once. It leaves the set when it is closed.
     ///
     /// # Errors
     /// As epoll_ctl(2): where memory is short.
-    pub fn add(&self, fd: &impl AsFd, token: u64) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_ADD, fd, token, libc::EPOLLONESHOT)
+    pub fn add(&self, fd: &impl AsFd, token: u64, until: Until) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, token, until.once())
     }
 
     /// Has a descriptor that was added told once more, as `token`.
     ///
     /// # Errors
     /// As epoll_ctl(2).
-    pub fn again(&self, fd: &impl AsFd, token: u64) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, fd, token, libc::EPOLLONESHOT)
+    pub fn again(&self, fd: &impl AsFd, token: u64, until: Until) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, token, until.once())
     }
 
     /// Adds a descriptor of which every waiting thread is told for as long as it is readable.
@@ -45,12 +64,20 @@ impl Epoll {
     /// # Errors
     /// As epoll_ctl(2): where memory is short.
     pub fn add_for_all(&self, fd: &impl AsFd, token: u64) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_ADD, fd, token, 0)
+        self.control(libc::EPOLL_CTL_ADD, fd, token, libc::EPOLLIN)
     }
 
-    fn control(&self, what: c_int, fd: &impl AsFd, token: u64, mode: c_int) -> io::Result<()> {
+    /// Takes a descriptor out of the set.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2): where it is not in it.
+    pub fn remove(&self, fd: &impl AsFd) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd, 0, 0)
+    }
+
+    fn control(&self, what: c_int, fd: &impl AsFd, token: u64, events: c_int) -> io::Result<()> {
         let mut event = libc::epoll_event {
-            events: (libc::EPOLLIN | mode) as u32,
+            events: events as u32,
             u64: token,
         };
         let (set, fd) = (self.0.as_raw_fd(), fd.as_fd().as_raw_fd());

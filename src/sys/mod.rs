@@ -20,7 +20,7 @@ pub use child::{Inherited, Reaped, Status, reap};
 pub use clock::since_start_of_clock;
 pub use clock::{boot_id, local_offset, since_boot};
 #[cfg(feature = "server")]
-pub use epoll::Epoll;
+pub use epoll::{Epoll, Until};
 pub use fd::{
     Await, Ready, let_go_of_stdin_and_stdout, poll, same_open_file, set_discard_on_close,
     set_nonblocking, waiting_bytes,

@@ -3,39 +3,32 @@
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd};
-use std::time::Duration;
 
 use libc::c_int;
 
 /// Lets so many connections wait to be accepted (listen(2)), and gives the ones that are
-/// accepted from now on `patience` as the time that one read or write may wait, and no delay to
-/// fill packets: on Linux they inherit all three. Best effort: where it can't be had, all is as
-/// without it.
-pub fn prepare_listener(listener: &impl AsFd, backlog: i32, patience: Duration) {
+/// accepted from now on no delay to fill packets, and so many bytes for what their clients have
+/// not taken (socket(7); Linux doubles it): on Linux they inherit that. Best effort: where it
+/// can't be had, all is as without it.
+pub fn prepare_listener(listener: &impl AsFd, backlog: i32, send_buffer: c_int) {
     let fd = listener.as_fd().as_raw_fd();
-    let time = libc::timeval {
-        tv_sec: patience.as_secs() as _,
-        tv_usec: patience.subsec_micros() as _,
-    };
     let on: c_int = 1;
-    // SAFETY: pointers and lengths are those of locals that setsockopt(2) only reads; calling
-    // listen(2) again only changes the length of the queue.
+    // SAFETY: the pointers and the lengths are those of locals that setsockopt(2) only reads;
+    // calling listen(2) again only changes the length of the queue.
     unsafe {
-        for option in [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO] {
-            libc::setsockopt(
-                fd,
-                libc::SOL_SOCKET,
-                option,
-                (&raw const time).cast(),
-                size_of_val(&time) as libc::socklen_t,
-            );
-        }
         libc::setsockopt(
             fd,
             libc::IPPROTO_TCP,
             libc::TCP_NODELAY,
             (&raw const on).cast(),
             size_of_val(&on) as libc::socklen_t,
+        );
+        libc::setsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_SNDBUF,
+            (&raw const send_buffer).cast(),
+            size_of_val(&send_buffer) as libc::socklen_t,
         );
         libc::listen(fd, backlog);
     }

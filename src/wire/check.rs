@@ -159,6 +159,9 @@ pub struct NewCheck {
     reason = "API.md describes each field; saying it twice lets it drift"
 )]
 pub struct CheckChange {
+    /// Moves it to another project of the organization.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -195,6 +198,15 @@ pub struct CheckChange {
     pub alert_after_failures: Option<u32>,
 }
 
+impl Check {
+    /// Whether its newest run began at `moment`, a Unix time in milliseconds, or later. One that
+    /// began once the check was down is not what brought it down.
+    pub fn began_since(&self, moment: i64) -> bool {
+        self.last_start_at
+            .is_some_and(|at| at.as_millisecond() >= moment)
+    }
+}
+
 /// Whether `slug` is one: `[a-z0-9-]{1,100}` (API.md).
 pub fn is_slug(slug: &str) -> bool {
     (1..=SLUG_MAX).contains(&slug.len())
@@ -209,13 +221,37 @@ pub fn default_grace_seconds(period_seconds: u64) -> u64 {
     (period_seconds / 10).clamp(30, 3_600)
 }
 
-/// The slug that a name suggests: lower case, runs of anything else turned into one dash.
-/// Empty where the name holds no ASCII letter or digit.
+/// What a letter of Latin-1 is written as in ASCII, in lower case.
+fn without_mark(c: char) -> Option<&'static str> {
+    // There the small letters follow the capital ones at a distance of 32.
+    let small = match c {
+        'À'..='Þ' => u32::from(c) + 32,
+        c => u32::from(c),
+    };
+    Some(match char::from_u32(small)? {
+        'à'..='å' => "a",
+        'æ' => "ae",
+        'ç' => "c",
+        'è'..='ë' => "e",
+        'ì'..='ï' => "i",
+        'ñ' => "n",
+        'ò'..='ö' | 'ø' => "o",
+        'ù'..='ü' => "u",
+        'ý' | 'ÿ' => "y",
+        'ß' => "ss",
+        _ => return None,
+    })
+}
+
+/// The slug that a name suggests: lower case, letters of Western Europe without their marks, runs
+/// of anything else turned into one dash. Empty where the name holds no such letter and no digit.
 pub fn slug_from_name(name: &str) -> String {
     let mut slug = String::new();
     for c in name.chars() {
         if c.is_ascii_alphanumeric() {
             slug.push(c.to_ascii_lowercase());
+        } else if let Some(plain) = without_mark(c) {
+            slug.push_str(plain);
         } else if !slug.is_empty() && !slug.ends_with('-') {
             slug.push('-');
         }
@@ -243,6 +279,11 @@ mod tests {
         assert_eq!(slug_from_name("Database Backup"), "database-backup");
         assert_eq!(slug_from_name("  My -- First.Check! "), "my-first-check");
         assert_eq!(slug_from_name("日本"), "");
+        assert_eq!(slug_from_name("Zürich Büro"), "zurich-buro");
+        assert_eq!(
+            slug_from_name("ÀÅÆçÉÏÑÖØÜÝ × ÷ straße"),
+            "aaaeceinoouy-strasse"
+        );
     }
 
     #[test]

@@ -166,6 +166,15 @@ pub struct ProjectChange {
     pub description: Option<String>,
 }
 
+/// Whether what follows the host of a URL (`example.com:8080`) is no port. The HTTP client would
+/// not mind: it would take the usual port, where somebody else may listen.
+pub fn has_a_wrong_port(host: &str) -> bool {
+    let after = host.rsplit_once(']').map_or(host, |(_, after)| after);
+    after.split_once(':').is_some_and(|(_, port)| {
+        !port.bytes().all(|b| b.is_ascii_digit()) || !port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
+}
+
 /// How an alert channel reaches people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -181,7 +181,7 @@ fn the_link_and_the_token_do_not_do_each_others_work() {
         browser.get(&format!("/device/{}", machine.token)).status,
         404
     );
-    for token in ["", "x", "%00"] {
+    for token in ["x", "%00"] {
         let path = format!("/cli/auth/poll?token={token}");
         assert_eq!(
             anyone(&server, "GET", &path, &NONE).json()["status"],

@@ -185,6 +185,42 @@ fn a_revoked_key_is_refused_from_the_next_request_on_even_if_it_revoked_itself()
 }
 
 #[test]
+fn a_key_that_may_only_manage_makes_and_revokes_keys() {
+    let server = Server::start();
+    let made = create(
+        &server,
+        json!({"org_id": server.org_id, "name": "m", "scopes": ["manage"]}),
+    );
+    let key = made["key"].as_str().unwrap();
+    let body = json!({"org_id": server.org_id, "name": "n", "scopes": ["manage"]});
+    let other = with_token(&server, key, None, "POST", "/api-keys", &body);
+    assert_eq!(other.status, 201, "{other:?}");
+    let path = format!("/api-keys/{}", other.json()["id"].as_str().unwrap());
+    let revoked = with_token(&server, key, None, "DELETE", &path, &NONE);
+    assert_eq!(revoked.status, 204);
+    with_token(&server, key, None, "GET", "/checks", &NONE).refusal(403);
+}
+
+#[test]
+fn a_key_that_may_little_revokes_itself_and_no_other() {
+    let server = Server::start();
+    let [one, other] = ["one", "other"].map(|name| {
+        create(
+            &server,
+            json!({"org_id": server.org_id, "name": name, "scopes": ["read"]}),
+        )
+    });
+    let key = one["key"].as_str().unwrap();
+    let revoke = |made: &Value| {
+        let path = format!("/api-keys/{}", made["id"].as_str().unwrap());
+        with_token(&server, key, None, "DELETE", &path, &NONE)
+    };
+    revoke(&other).refusal(403);
+    assert_eq!(revoke(&one).status, 204);
+    revoke(&one).refusal(401);
+}
+
+#[test]
 fn the_last_use_of_a_key_is_known_at_once_and_after_a_restart_without_a_write_each_time() {
     let mut server = Server::start();
     let used = |server: &Server| {

@@ -180,6 +180,15 @@ fn a_person_of_several_organizations_chooses_among_them_and_no_other() {
         .map(|org| &org["name"])
         .collect();
     assert_eq!(names, ["Acme", "Beta"]);
+    // It is enough to name it in the query or in the body.
+    let of = |org: &Value| format!("/projects?org_id={}", org.as_str().unwrap());
+    let beta = &second["org_id"];
+    let new = json!({"org_id": beta, "name": "Named"});
+    let made = with_token(&server, token, None, "POST", "/projects", &new);
+    assert_eq!(made.status, 201, "{made:?}");
+    let listed = with_token(&server, token, None, "GET", &of(beta), &NONE);
+    assert!(listed.body.contains("Named"), "{listed:?}");
+    with_token(&server, token, None, "GET", &of(&third["org_id"]), &NONE).refusal(404);
     // A key opens its own organization only, whoever made it.
     let key = admin_json(
         &server,

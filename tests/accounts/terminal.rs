@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use crate::support::home::Home;
-use crate::support::os::{kill, pseudo_terminal, shows_what_is_typed};
+use crate::support::os::{Start, kill, pseudo_terminal, shows_what_is_typed, start_with};
 use crate::support::server::{Server, command};
 use crate::support::wait_for;
 
@@ -16,6 +16,7 @@ fn is_left_as_it_was(mut command: Command, question: &str, signal: i32) {
     assert!(shows_what_is_typed(&programs));
     let stream = || programs.try_clone().unwrap();
     command.stdin(stream()).stdout(stream()).stderr(stream());
+    start_with(&mut command, Start::default());
     let mut child = command.spawn().unwrap();
     let mut seen = String::new();
     while !seen.contains(question) {
@@ -58,11 +59,11 @@ fn a_hangup_that_was_ignored_before_the_question_is_ignored_at_it() {
     let (mut screen, programs) = pseudo_terminal();
     let mut command = home.command();
     command.args(["login", "--no-browser"]);
-    let ignored = crate::support::os::Start {
+    let ignored = Start {
         ignored: vec![libc::SIGHUP],
-        ..Default::default()
+        ..Start::default()
     };
-    crate::support::os::start_with(&mut command, ignored);
+    start_with(&mut command, ignored);
     let stream = || programs.try_clone().unwrap();
     command.stdin(stream()).stdout(stream()).stderr(stream());
     let mut child = command.spawn().unwrap();

@@ -5,11 +5,13 @@
 
 #![allow(missing_docs, reason = "a program, not a library")]
 
+mod figures;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::time::Instant;
 
+use figures::{Aim, Figure, Figures};
 use serde_json::Value;
 use support::TempDir;
 use support::server::{Answer, Server};
@@ -40,31 +42,35 @@ fn main() {
     let cookie = sign_in(&server);
     publish(&server, &cookie);
     let style = get(&server, "/web/style.css", &cookie).bytes.len();
-    println!("pages with {CHECKS} checks, ms          p50     p99    KB with the style");
+    let mut figures = Figures::of("dashboard");
     let project = format!("/projects/{}", server.project_id);
     for (name, path) in [
         ("overview", "/"),
-        ("  its last page", "/?page=17"),
-        ("  searched", "/?q=job-99"),
-        ("  of one project", &project),
+        ("overview, last page", "/?page=20"),
+        ("overview, searched", "/?q=job-99"),
+        ("overview of a project", &project),
         ("status page", "/status/bench"),
     ] {
-        let mut times: Vec<f64> = (0..ROUNDS)
+        let times: Vec<f64> = (0..ROUNDS)
             .map(|_| {
                 let begun = Instant::now();
                 get(&server, path, &cookie);
                 begun.elapsed().as_secs_f64() * 1e3
             })
             .collect();
-        times.sort_by(f64::total_cmp);
         let bytes = get(&server, path, &cookie).bytes.len() + style;
-        println!(
-            "{name:<30} {:>7.1} {:>7.1} {:>7.1}",
-            times[ROUNDS / 2],
-            times[ROUNDS * 99 / 100],
-            bytes as f64 / 1e3
+        figures.add(
+            Figure::new(format!("{name}, time"), "ms", times)
+                .with_checks(CHECKS)
+                .aim(Aim::AtMost(50.0)),
+        );
+        figures.add(
+            Figure::single(format!("{name}, with its style"), "KB", bytes as f64 / 1e3)
+                .with_checks(CHECKS)
+                .aim(Aim::AtMost(100.0)),
         );
     }
+    figures.write();
 }
 
 /// Writes the runs of each check, one of ten bad, and the last bad for one check of ten.
@@ -76,7 +82,8 @@ fn remember(server: &Server) {
          INSERT INTO ping (check_row, kind, created_at, received_at, duration_ms, body)
          SELECT row, iif((row + n) % 10 = 1, 'fail', 'success'), now - n * 3600000,
              now - n * 3600000, 1000 + (row * n) % 5000,
-             iif((row + n) % 10 = 1, 'pg_dump: error: connection to server failed: timeout', NULL)
+             iif((row + n) % 10 = 1, CAST('pg_dump: error: connection to server failed: timeout' AS BLOB),
+             NULL)
          FROM back, check_, (SELECT unixepoch() * 1000 AS now) ORDER BY n DESC;
          UPDATE check_ SET status = iif(row % 10 = 0, 'down', 'up'), failures = row % 10 = 0,
              last_ping_at = unixepoch() * 1000, expected_at = unixepoch() * 1000 + 3600000;

@@ -5,6 +5,7 @@
 
 #![allow(missing_docs, reason = "a program, not a library")]
 
+mod figures;
 #[path = "../monitor/support.rs"]
 mod support;
 
@@ -13,6 +14,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use figures::{Aim, Figure, Figures};
 use support::catcher::Catcher;
 use support::{clean, monitor};
 
@@ -40,13 +42,10 @@ fn main() {
         Some(PRODUCE) => return produce(),
         _ => {}
     }
-    println!(
-        "monitor, {} on {}",
-        std::env::consts::ARCH,
-        std::env::consts::OS
-    );
-    starts();
-    throughput();
+    let mut figures = Figures::of("monitor");
+    starts(&mut figures);
+    throughput(&mut figures);
+    figures.write();
 }
 
 fn now() -> Duration {
@@ -59,8 +58,8 @@ fn own_program() -> std::path::PathBuf {
     std::env::current_exe().unwrap()
 }
 
-/// From just before the spawn to the first instruction of the job's `main`.
-fn start_delay(command: &mut Command) -> Duration {
+/// From just before the spawn to the first instruction of the job's `main`, milliseconds.
+fn start_delay(command: &mut Command) -> f64 {
     let before = now();
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut told = String::new();
@@ -74,10 +73,10 @@ fn start_delay(command: &mut Command) -> Duration {
     // What comes after the job is not measured, and a report may be under way for long.
     let _ = child.kill();
     child.wait().unwrap();
-    started.saturating_sub(before)
+    started.saturating_sub(before).as_secs_f64() * 1e3
 }
 
-fn starts() {
+fn starts(figures: &mut Figures) {
     let server = Catcher::new();
     let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
     let deaf = format!("http://{}", deaf.local_addr().unwrap());
@@ -85,55 +84,37 @@ fn starts() {
         command.arg("--").arg(own_program()).arg(TELL_TIME);
         command
     };
-    let mut bare = Vec::new();
-    let mut answering = Vec::new();
-    let mut hanging = Vec::new();
+    let (mut bare, mut answering, mut hanging) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut bare_whole, mut whole) = (Vec::new(), Vec::new());
     for round in 0..STARTS {
         bare.push(start_delay(clean(own_program()).arg(TELL_TIME)));
         answering.push(start_delay(&mut job(monitor(&server.url()))));
         if round % (STARTS / HANGING_STARTS) == 0 {
             hanging.push(start_delay(&mut job(monitor(&deaf))));
         }
+        bare_whole.push(whole_run(&mut clean("true")));
+        whole.push(whole_run(monitor(&server.url()).args(["--", "true"])));
     }
-    let bare = Spread::of(bare);
-    let answering = Spread::of(answering);
-    let hanging = Spread::of(hanging);
-    println!("start of the job, ms          median   (10 %–90 %)");
-    bare.print("  bare");
-    answering.print("  monitor, server answers");
-    hanging.print("  monitor, server is silent");
-    println!(
-        "  delay by monitor            {:>6.2}   server answers; {:.2} server is silent",
-        answering.median - bare.median,
-        hanging.median - bare.median
+    let kept = hanging.len();
+    figures.add(
+        Figure::new("start of the job, server answers", "ms", answering)
+            .beside("bare", bare.clone()),
     );
+    figures.add(
+        Figure::new("start of the job, server is silent", "ms", hanging)
+            .beside("bare", bare[..kept].to_vec()),
+    );
+    figures.add(Figure::new("monitor -- true, whole", "ms", whole).beside("true", bare_whole));
 }
 
-/// Milliseconds.
-struct Spread {
-    low: f64,
-    median: f64,
-    high: f64,
-}
-
-impl Spread {
-    fn of(times: Vec<Duration>) -> Self {
-        let mut times: Vec<f64> = times.iter().map(|time| time.as_secs_f64() * 1e3).collect();
-        times.sort_by(f64::total_cmp);
-        let at = |part: f64| times[((times.len() - 1) as f64 * part).round() as usize];
-        Self {
-            low: at(0.1),
-            median: at(0.5),
-            high: at(0.9),
-        }
-    }
-
-    fn print(&self, name: &str) {
-        println!(
-            "{name:<30}{:>6.2}   ({:.2}–{:.2})",
-            self.median, self.low, self.high
-        );
-    }
+/// From just before the spawn until it has been waited for, milliseconds.
+fn whole_run(command: &mut Command) -> f64 {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let begun = Instant::now();
+    let status = command.status().unwrap();
+    let took = begun.elapsed();
+    assert!(status.success());
+    took.as_secs_f64() * 1e3
 }
 
 fn produce() {
@@ -168,6 +149,11 @@ fn drain(mut child: Child) -> (Duration, u64) {
     (took, peak)
 }
 
+/// Gigabytes a second.
+fn rate(took: Duration) -> f64 {
+    VOLUME as f64 / 1e9 / took.as_secs_f64()
+}
+
 fn peak_memory(pid: u32) -> u64 {
     std::fs::read_to_string(format!("/proc/{pid}/status"))
         .unwrap_or_default()
@@ -177,7 +163,7 @@ fn peak_memory(pid: u32) -> u64 {
         .unwrap_or(0)
 }
 
-fn throughput() {
+fn throughput(figures: &mut Figures) {
     let server = Catcher::new();
     let mut cats = Vec::new();
     let mut monitors = Vec::new();
@@ -193,7 +179,7 @@ fn throughput() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        cats.push(drain(cat).0);
+        cats.push(rate(drain(cat).0));
         producer.wait().unwrap();
 
         let wrapped = monitor(&server.url())
@@ -204,19 +190,17 @@ fn throughput() {
             .spawn()
             .unwrap();
         let (took, memory) = drain(wrapped);
-        monitors.push(took);
+        monitors.push(rate(took));
         peak = peak.max(memory);
     }
-    let (cat, monitor) = (Spread::of(cats), Spread::of(monitors));
-    println!("1 GiB of output, ms           median   (10 %–90 %)");
-    cat.print("  through cat");
-    monitor.print("  through monitor");
-    println!(
-        "  throughput, cat = 1         {:>6.2}",
-        cat.median / monitor.median
+    figures.add(
+        Figure::new("output passed through", "GB/s", monitors)
+            .beside("cat", cats)
+            .aim(Aim::RatioAtLeast(0.9)),
     );
-    println!(
-        "peak memory of monitor        {:>6.2}   MiB",
-        peak as f64 / 1024.0
-    );
+    figures.add(Figure::single(
+        "monitor, peak memory after 1 GiB",
+        "MB",
+        peak as f64 * 1024.0 / 1e6,
+    ));
 }

@@ -1,11 +1,13 @@
-//! What the server bears: durable pings a second beside nginx answering a constant, memory with
-//! 100,000 checks, and how late the last alert is when 10,000 fall due at once. Everything is
-//! measured in turn, in one run, with the same clients.
+//! What the server bears: durable pings a second beside nginx answering a constant, memory, and
+//! how late the last alert is when 10,000 checks fall due at once; with more and more checks.
+//! Everything is measured in turn, in one run, with the same clients.
 //!
 //! `cargo bench --bench server`
 
 #![allow(missing_docs, reason = "a program, not a library")]
 
+mod figures;
+mod nginx;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -16,19 +18,22 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use figures::{Aim, Figure, Figures};
+use nginx::Nginx;
 use serde_json::{Value, json};
 use support::TempDir;
+use support::programs::pakyas_server;
 
-/// How many checks the server has, and how many of them fall due at once.
-const CHECKS: usize = 100_000;
+/// How many checks the server has, one size after another, and how many of them fall due at once.
+const CHECKS: [usize; 3] = [1_000, 10_000, 100_000];
 const DUE: usize = 10_000;
 
 /// How many clients there are, each with one connection at a time.
 const CLIENTS: usize = 64;
 
 /// How long and how often each way is measured.
-const ROUND: Duration = Duration::from_secs(3);
-const ROUNDS: usize = 3;
+const ROUND: Duration = Duration::from_secs(2);
+const ROUNDS: usize = 5;
 
 /// When the checks fall due after the ping that all of them seem to have had at once: their
 /// period and their grace, seconds.
@@ -36,71 +41,127 @@ const PERIOD: u64 = 15;
 const GRACE: u64 = 1;
 
 fn main() {
-    // Fewer checks for a quick look.
-    let scale = |name: &str, usual: usize| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(usual)
+    let mut figures = Figures::of("server");
+    // Other numbers for a quick look: PAKYAS_BENCH_CHECKS=2000,20000.
+    let sizes: Vec<usize> = match std::env::var("PAKYAS_BENCH_CHECKS") {
+        Ok(text) => text
+            .split(',')
+            .filter_map(|part| part.parse().ok())
+            .collect(),
+        Err(_) => CHECKS.to_vec(),
     };
-    let checks = scale("PAKYAS_BENCH_CHECKS", CHECKS);
-    println!(
-        "server, {} on {}, load {}",
-        std::env::consts::ARCH,
-        std::env::consts::OS,
-        std::fs::read_to_string("/proc/loadavg")
-            .unwrap_or_default()
-            .split(' ')
-            .next()
-            .unwrap_or("unknown")
-    );
+    for (place, checks) in sizes.iter().enumerate() {
+        with_checks(&mut figures, *checks, place + 1 == sizes.len());
+    }
+    figures.write();
+}
+
+/// All figures with that many checks; those of one core too if these are the most.
+fn with_checks(figures: &mut Figures, checks: usize, most: bool) {
     let directory = TempDir::new();
     let ids = support::server::init(&directory);
     let begun = Instant::now();
-    let server = Server::start(&directory);
+    let server = Server::start(&directory, &[]);
     let targets = server.create_checks(&ids, checks);
-    println!(
-        "{checks} checks made through the API   {:.0} a second",
-        checks as f64 / begun.elapsed().as_secs_f64()
-    );
+    let rate = checks as f64 / begun.elapsed().as_secs_f64();
     drop(server);
-
     let begun = Instant::now();
-    let server = Server::start(&directory);
-    println!(
-        "start with them, ms            {:>7.0}",
-        begun.elapsed().as_secs_f64() * 1e3
-    );
-    server.print_memory("memory after the start, MiB");
+    let server = Server::start(&directory, &[]);
+    let start = begun.elapsed().as_secs_f64() * 1e3;
+    let mut add = |figure: Figure| figures.add(figure.with_checks(checks));
+    add(Figure::single("checks made by the API", "/s", rate));
+    add(Figure::single("start", "ms", start));
     let requests: Vec<Vec<u8>> = targets.iter().map(|id| ping(id, "")).collect();
+    // The first ping of a check changes its status too, which is not what is measured.
+    in_parallel(server.address, requests.len(), |client, place| {
+        assert_eq!(client.exchange(&requests[place], true), 200);
+    });
     let nginx = Nginx::start();
     if nginx.is_none() {
         println!("there is no nginx here to compare with; Debian's nginx-light will do");
     }
-    for (name, kept) in [("a new connection each", false), ("kept connections", true)] {
-        let mut ours = Vec::new();
-        let mut theirs = Vec::new();
-        for _ in 0..ROUNDS {
-            if let Some(nginx) = &nginx {
-                theirs.push(load(nginx.address, &requests, kept));
-            }
-            ours.push(load(server.address, &requests, kept));
-        }
-        println!("requests a second, {name}");
-        let ours = Sum::of(ours);
-        ours.print("  durable pings");
-        if nginx.is_some() {
-            let theirs = Sum::of(theirs);
-            theirs.print("  nginx, a constant");
-            println!(
-                "  ratio                        {:>7.2}",
-                ours.rate / theirs.rate
-            );
-        }
+    beside(&mut add, &server, nginx.as_ref(), &requests, "", true);
+    let memory = Figure::single("memory", "MB", server.memory());
+    add(memory.aim(Aim::AtMost(200.0)));
+    drop(nginx);
+    let (p99, last) = fall_due(&server, &ids, &targets[..DUE.min(checks)]);
+    let due = DUE.min(checks);
+    let lag = Figure::single(format!("{due} due at once, lag p99"), "ms", p99);
+    add(lag.aim(Aim::AtMost(1000.0)));
+    add(Figure::single(
+        format!("{due} due at once, lag of the last"),
+        "ms",
+        last,
+    ));
+    drop(server);
+    if most {
+        one_core(&mut add, &directory, &requests);
     }
-    server.print_memory("memory after the pings, MiB");
-    fall_due(&server, &ids, &targets[..DUE.min(checks)]);
-    server.print_memory("memory after the alerts, MiB");
+}
+
+/// The rates once more, each server with a processor of its own and the clients on the others.
+fn one_core(add: &mut impl FnMut(Figure), directory: &TempDir, requests: &[Vec<u8>]) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let pinned = cores > 1 && {
+        let me = std::process::id().to_string();
+        let rest = format!("1-{}", cores - 1);
+        Command::new("taskset")
+            .args(["-acp", &rest, &me])
+            .stdout(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    if !pinned {
+        return println!("one core: skipped, there is no other for the clients, or no taskset");
+    }
+    let before = ["taskset", "-c", "0"];
+    let server = Server::start(directory, &before);
+    let nginx = Nginx::start_alone(&before);
+    beside(add, &server, nginx.as_ref(), requests, "one core, ", false);
+}
+
+/// Both rates beside nginx's, in turn.
+fn beside(
+    add: &mut impl FnMut(Figure),
+    server: &Server,
+    nginx: Option<&Nginx>,
+    requests: &[Vec<u8>],
+    prefix: &str,
+    aimed: bool,
+) {
+    for (name, kept, aim) in [
+        ("new connections", false, 0.6),
+        ("kept connections", true, 0.3),
+    ] {
+        let (mut ours, mut theirs, mut latencies) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            if let Some(nginx) = nginx {
+                theirs.push(load(nginx.address, requests, kept).len() as f64);
+            }
+            let round = load(server.address, requests, kept);
+            ours.push(round.len() as f64);
+            latencies.extend(round.iter().map(|time| time.as_secs_f64() * 1e3));
+        }
+        for count in ours.iter_mut().chain(&mut theirs) {
+            *count /= ROUND.as_secs_f64();
+        }
+        let mut rate = Figure::new(format!("{prefix}durable pings, {name}"), "/s", ours);
+        if nginx.is_some() {
+            rate = rate.beside("nginx", theirs);
+            if aimed {
+                rate = rate.aim(Aim::RatioAtLeast(aim));
+            }
+        }
+        add(rate);
+        let [p50, p99] = quantiles(latencies);
+        add(Figure::single(format!("{prefix}{name}, p50"), "ms", p50));
+        add(Figure::single(format!("{prefix}{name}, p99"), "ms", p99));
+    }
+}
+
+fn quantiles(mut samples: Vec<f64>) -> [f64; 2] {
+    samples.sort_by(f64::total_cmp);
+    [50, 99].map(|part| samples[(samples.len() - 1) * part / 100])
 }
 
 fn ping(public_id: &str, headers: &str) -> Vec<u8> {
@@ -115,8 +176,12 @@ struct Server {
 }
 
 impl Server {
-    fn start(directory: &TempDir) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pakyas-server"))
+    /// Started by `before`, which pins it to a core, if that is not empty.
+    fn start(directory: &TempDir, before: &[&str]) -> Self {
+        let program = pakyas_server();
+        let words = [before, &[program.to_str().unwrap()]].concat();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             // On all addresses of this machine, so that clients don't run out of ports.
             .args(["--listen", "0.0.0.0:0", "--public-url", "http://localhost"])
             .args(["--api-limit", "100000000", "--data-dir"])
@@ -135,14 +200,15 @@ impl Server {
         }
     }
 
-    fn print_memory(&self, what: &str) {
+    /// Megabytes in memory.
+    fn memory(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let kib: f64 = status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))
             .and_then(|value| value.trim().trim_end_matches(" kB").parse().ok())
             .unwrap();
-        println!("{what:<30} {:>7.0}", kib / 1024.0);
+        kib * 1024.0 / 1e6
     }
 
     /// Makes checks and gives their public ids.
@@ -175,61 +241,6 @@ impl Server {
 }
 
 impl Drop for Server {
-    fn drop(&mut self) {
-        support::signal(self.child.id(), "TERM");
-        let _ = self.child.wait();
-    }
-}
-
-/// nginx with a constant for everybody, ended when dropped.
-struct Nginx {
-    child: Child,
-    address: SocketAddr,
-    _directory: TempDir,
-}
-
-impl Nginx {
-    fn start() -> Option<Self> {
-        let directory = TempDir::new();
-        let port = TcpListener::bind("0.0.0.0:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let path = directory.path().display();
-        let config = format!(
-            "daemon off; worker_processes auto; pid {path}/pid; error_log {path}/error;
-             events {{ worker_connections 4096; }}
-             http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {path}/b;
-               proxy_temp_path {path}/p; fastcgi_temp_path {path}/f; uwsgi_temp_path {path}/u;
-               scgi_temp_path {path}/s; default_type text/plain;
-               server {{ listen 0.0.0.0:{port} backlog=4096; location / {{ return 200 \"OK\"; }} }} }}"
-        );
-        std::fs::write(directory.path().join("conf"), config).unwrap();
-        let program = ["nginx", "/usr/sbin/nginx"].into_iter().find(|program| {
-            Command::new(program)
-                .arg("-v")
-                .stderr(Stdio::null())
-                .status()
-                .is_ok()
-        })?;
-        let child = Command::new(program)
-            .arg("-c")
-            .arg(directory.path().join("conf"))
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        support::wait_for("nginx", || TcpStream::connect(address).ok());
-        Some(Self {
-            child,
-            address,
-            _directory: directory,
-        })
-    }
-}
-
-impl Drop for Nginx {
     fn drop(&mut self) {
         support::signal(self.child.id(), "TERM");
         let _ = self.child.wait();
@@ -347,40 +358,6 @@ fn load(address: SocketAddr, requests: &[Vec<u8>], kept: bool) -> Vec<Duration> 
     all.into_inner().unwrap()
 }
 
-struct Sum {
-    rate: f64,
-    median: f64,
-    p99: f64,
-}
-
-impl Sum {
-    fn of(rounds: Vec<Vec<Duration>>) -> Self {
-        let mut rates: Vec<f64> = rounds
-            .iter()
-            .map(|round| round.len() as f64 / ROUND.as_secs_f64())
-            .collect();
-        rates.sort_by(f64::total_cmp);
-        let mut all: Vec<f64> = rounds
-            .iter()
-            .flatten()
-            .map(|time| time.as_secs_f64() * 1e3)
-            .collect();
-        all.sort_by(f64::total_cmp);
-        Self {
-            rate: rates[rates.len() / 2],
-            median: all[all.len() / 2],
-            p99: all[all.len() * 99 / 100],
-        }
-    }
-
-    fn print(&self, name: &str) {
-        println!(
-            "{name:<30} {:>7.0}   p50 {:.2} ms, p99 {:.2} ms",
-            self.rate, self.median, self.p99
-        );
-    }
-}
-
 fn now_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -388,8 +365,9 @@ fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(0)
 }
 
-/// All of these checks fall silent in the same instant, with somebody to hear of it.
-fn fall_due(server: &Server, ids: &Value, targets: &[String]) {
+/// All of these checks fall silent in the same instant, with somebody to hear of it. Gives how
+/// much later the alerts of 99 % of them, and of all, were written, milliseconds.
+fn fall_due(server: &Server, ids: &Value, targets: &[String]) -> (f64, f64) {
     // A target that takes everything.
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", target.local_addr().unwrap());
@@ -447,10 +425,7 @@ fn fall_due(server: &Server, ids: &Value, targets: &[String]) {
         );
         std::thread::sleep(Duration::from_millis(2));
     }
-    println!(
-        "{} due at once, alerts written after, ms   p99 {p99}, last {last}",
-        targets.len()
-    );
+    (p99 as f64, last as f64)
 }
 
 fn take_everything(mut stream: TcpStream) {

@@ -5,9 +5,15 @@
 
 #![allow(missing_docs, reason = "a program, not a library")]
 
+mod figures;
+#[path = "../support/mod.rs"]
+mod support;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use figures::{Aim, Figure, Figures, Spread};
 
 /// How often each program is started.
 const STARTS: usize = 500;
@@ -20,7 +26,8 @@ fn main() {
         println!("startup: skipped, there is no C compiler that links statically");
         return;
     };
-    let pakyas = Path::new(env!("CARGO_BIN_EXE_pakyas"));
+    let pakyas = support::programs::pakyas();
+    let pakyas = pakyas.as_path();
     let programs: [(&str, &Path, &[&str]); 4] = [
         ("an empty static program", &empty, &[]),
         ("pakyas --version", pakyas, &["--version"]),
@@ -37,16 +44,16 @@ fn main() {
             times.push(start(program, arguments).as_secs_f64() * 1e3);
         }
     }
-    let medians = times.map(|mut times| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    });
-    println!("start to end, ms              median   more than empty");
-    for ((name, ..), median) in programs.iter().zip(medians) {
-        let more = median - medians[0];
-        let mark = if more > BUDGET { "   over budget" } else { "" };
-        println!("  {name:<28}{median:>6.2}   {more:>6.2}{mark}");
+    let mut figures = Figures::of("startup");
+    let [empty_times, ours @ ..] = times;
+    for ((name, ..), times) in programs[1..].iter().zip(ours) {
+        let median = Spread::of(empty_times.clone()).median;
+        let figure = Figure::new(*name, "ms", times)
+            .beside("empty", empty_times.clone())
+            .aim(Aim::AtMost(((median + BUDGET) * 100.0).round() / 100.0));
+        figures.add(figure);
     }
+    figures.write();
     let _ = std::fs::remove_file(&empty);
 }
 

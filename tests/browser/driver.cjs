@@ -68,6 +68,13 @@ const commands = {
   async choose({ label, value }) { await page.getByLabel(label, { exact: true }).first().selectOption(value); },
   async tick({ label, on }) { await page.getByLabel(label, { exact: true }).first().setChecked(on); },
   async press({ button }) { await page.getByRole('button', { name: button, exact: true }).first().click(); },
+  async unfold({ summary }) { await page.locator('summary', { hasText: summary }).first().click(); },
+  async offline({ off }) { await context.setOffline(off); },
+  async answer({ text }) {
+    await context.unrouteAll();
+    if (text) await context.route('**', (route) => route.fulfill({ contentType: 'text/html', body: text }));
+  },
+  async focus({ selector }) { await page.locator(selector).first().focus(); },
   async follow({ link }) { await page.getByRole('link', { name: link, exact: true }).first().click(); },
   async type({ keys }) { for (const key of keys) await page.keyboard.press(key); },
   async back() { await page.goBack(); },
@@ -84,6 +91,7 @@ const commands = {
     }
   },
   async evaluate({ expression }) { return page.evaluate(expression); },
+  async forget() { await context.clearCookies(); },
   async cookies() { return context.cookies(); },
   // What axe finds serious or critical, one line for each place.
   async audit() {

@@ -163,11 +163,13 @@ fn all_of_it_works_without_javascript() {
     tab.sign_in(ME);
     tab.sees("quiet-job");
     server.ping_with(&check, "/fail", &[], b"no route to host");
-    // The page refreshes itself all the same.
+    // Nothing moves below somebody who writes or reads: the page is as old as it says.
+    tab.sees("As of ");
+    tab.follow("Reload");
     tab.sees("no route to host");
     tab.fill("Name", "nothing");
     tab.press("Show");
-    tab.sees("No check is like that");
+    tab.sees("No check matches");
     let home = Home::at(&server.url);
     let login = Login::begin(&home);
     tab.open(&login.link);
@@ -187,7 +189,8 @@ fn signing_in_takes_no_mouse() {
         return;
     };
     tab.open("/");
-    // The first field has the focus already.
+    // The first field gets the focus by itself, once the page is drawn.
+    while tab.evaluate("document.activeElement.name") != "email" {}
     let keys = |text: &str| -> Vec<String> { text.chars().map(String::from).collect() };
     let email = keys(ME);
     let password = keys(crate::PASSWORD);
@@ -234,6 +237,7 @@ fn from_sign_in_to_sign_out(size: (u32, u32)) {
     tab.fill("Name", "ci");
     tab.press("Create API Key");
     tab.sees("it is shown this once");
+    assert_eq!(tab.audit(), Vec::<String>::new());
     let key = tab.evaluate("document.getElementById('key').textContent");
     let ci = Home::at(&server.url).with("PAKYAS_API_KEY", key.as_str().unwrap());
     ci.pakyas("whoami").exits(0).shows(ME);
@@ -259,4 +263,63 @@ fn somebody_new_gets_from_signing_in_to_signing_out_at_a_desk() {
 #[test]
 fn somebody_new_gets_from_signing_in_to_signing_out_on_a_phone() {
     from_sign_in_to_sign_out(PHONE);
+}
+
+/// What signing out and in again in another tab does to the cookie of this one.
+const SIGN_IN_ANEW: &str = "(async () => {
+    const send = (path, fields) => fetch(path, { method: 'POST', body: new URLSearchParams(fields) });
+    const token = (html) => html.match(/name=\"csrf\" value=\"([0-9a-f]+)\"/)[1];
+    await send('/sign-out', { csrf: document.querySelector('[name=csrf]').value });
+    const csrf = token(await (await fetch('/sign-in')).text());
+    await send('/sign-in', { csrf, email: 'EMAIL', password: 'PASSWORD' });
+    return 'done';
+})()";
+
+#[test]
+fn what_was_typed_outlives_signing_in_anew_in_another_tab() {
+    let server = server();
+    let Some(mut tab) = signed_in(&server) else {
+        return;
+    };
+    tab.follow("New check");
+    tab.fill("Name", "Night backup");
+    tab.fill("Runs every", "90m");
+    let anew = SIGN_IN_ANEW
+        .replace("EMAIL", ME)
+        .replace("PASSWORD", crate::PASSWORD);
+    assert_eq!(tab.evaluate(&anew), "done");
+    tab.press("Create check");
+    tab.sees("press the button again");
+    assert_eq!(
+        tab.evaluate("document.getElementById('name').value"),
+        "Night backup"
+    );
+    assert_eq!(
+        tab.evaluate("document.getElementById('period').value"),
+        "90m"
+    );
+    assert_eq!(tab.audit(), Vec::<String>::new());
+    tab.press("Create check");
+    tab.sees("Every 1h 30m");
+}
+
+#[test]
+fn a_key_that_was_shown_is_gone_when_its_page_is_loaded_again() {
+    let server = server();
+    let Some(mut tab) = signed_in(&server) else {
+        return;
+    };
+    tab.open("/settings/api-keys");
+    tab.fill("Name", "ci");
+    tab.press("Create API Key");
+    tab.sees("it is shown this once");
+    let copy = "!document.querySelector('[data-copy=key]').hidden";
+    assert_eq!(tab.evaluate(copy), serde_json::json!(true));
+    let key = tab.evaluate("document.getElementById('key').textContent");
+    let here = tab.url();
+    let path = here.strip_prefix(&server.url).unwrap();
+    assert_eq!(tab.open(path), 410);
+    assert!(!tab.text().contains(key.as_str().unwrap()));
+    let keys = server.api("GET", "/api-keys", None).body;
+    assert_eq!(keys.matches("\"ci\"").count(), 1, "{keys}");
 }

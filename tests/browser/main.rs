@@ -1,7 +1,7 @@
 //! The pages in a real browser: headless Chromium, driven by Playwright, audited by axe.
 //!
 //! `tab.rs` is the browser, `pages.rs` the table of all pages and what holds for each,
-//! `journeys.rs` what people do, `lively.rs` a server with a past, `screenshots.rs` pictures of it.
+//! `journeys.rs` what people do, `refresh.rs` what a page does while nobody does, `lively.rs` a server with a past, `screenshots.rs` pictures of it.
 #![cfg(feature = "server")]
 
 #[path = "../support/mod.rs"]
@@ -10,6 +10,7 @@ mod support;
 mod journeys;
 mod lively;
 mod pages;
+mod refresh;
 mod screenshots;
 mod tab;
 

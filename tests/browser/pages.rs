@@ -40,6 +40,8 @@ fn pages(server: &Server) -> Vec<Page> {
         open_page("/sign-in"),
         open_page("/status/acme"),
         open_page("/status/off"),
+        open_page("/sign-in?next=/checks/new&sent=form"),
+        open_page("/setings"),
         page("/"),
         page("/?q=nothing&tag=none"),
         page(project.clone()),
@@ -53,6 +55,7 @@ fn pages(server: &Server) -> Vec<Page> {
         page(run(server, &broken)),
         page("/checks/new"),
         page("/settings/api-keys"),
+        page("/settings/api-keys/new/00000000-0000-8000-8000-000000000000"),
         page("/settings/channels"),
         page(channel(server)),
         page("/settings/members"),
@@ -127,6 +130,12 @@ fn furnished() -> Server {
     let paused = server.check("paused", 3600, 300, &json!({}));
     let pause = format!("/checks/{}/pause", paused["id"].as_str().unwrap());
     assert!(server.api("PATCH", &pause, None).status < 300);
+    // On now, for a check of whose trouble nobody need hear here.
+    let now = jiff::Timestamp::now().as_second();
+    let at = |second| jiff::Timestamp::from_second(second).unwrap().to_string();
+    let window = json!({ "org_id": server.org_id, "check_id": paused["id"], "reason": SCRIPT,
+        "starts_at": at(now - 60), "ends_at": at(now + 7_200) });
+    assert!(server.api("POST", "/maintenance", Some(&window)).status < 300);
     server
 }
 

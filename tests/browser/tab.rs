@@ -172,6 +172,38 @@ impl Tab {
         self.ask("follow", json!({ "link": link }));
     }
 
+    /// Opens what is folded under these words, or folds it again.
+    #[track_caller]
+    pub fn unfold(&mut self, summary: &str) {
+        self.ask("unfold", json!({ "summary": summary }));
+    }
+
+    /// Puts the focus on the first element that this selects.
+    #[track_caller]
+    pub fn focus(&mut self, selector: &str) {
+        self.ask("focus", json!({ "selector": selector }));
+    }
+
+    /// Cuts the network, or mends it.
+    pub fn offline(&mut self, off: bool) {
+        self.ask("offline", json!({ "off": off }));
+    }
+
+    /// Lets the network answer everything with this page; the server again where it is empty.
+    pub fn answer_with(&mut self, text: &str) {
+        self.ask("answer", json!({ "text": text }));
+    }
+
+    /// Loses the session, as if it had ended elsewhere.
+    pub fn forget(&mut self) {
+        self.ask("forget", json!({}));
+    }
+
+    /// Has the page look for news now, as it does when somebody comes back to it.
+    pub fn look_again(&mut self) {
+        self.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    }
+
     /// Presses these keys, one after the other, by their names.
     #[track_caller]
     pub fn type_keys(&mut self, keys: &[&str]) {

@@ -73,7 +73,7 @@ fn a_wrong_key_changes_nothing() {
     let home = Home::at(&world.url());
     home.pakyas("login --api-key pk_live_wrong")
         .exits(5)
-        .says("Not logged in");
+        .says("does not take the API key, the one given");
     assert!(!home.file("credentials.json").exists());
     assert!(!home.file("config.json").exists());
 }
@@ -218,7 +218,8 @@ fn create_shows_the_ping_url_and_a_line_for_the_crontab() {
         ])
         .exits(0)
         .shows("Grace      1h (auto)")
-        .shows("0 2 * * * pakyas monitor database-backup -- COMMAND");
+        .shows("\n0 2 * * * ")
+        .shows(" monitor database-backup -- COMMAND");
     assert!(outcome.stdout.contains(&format!("{}/", world.url())));
     let url = home
         .pakyas("check create other --period 5m --quiet")

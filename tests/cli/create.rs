@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::person::Person;
+use crate::support::programs::pakyas;
 use crate::support::world::{PRODUCTION, World};
 
 /// What was sent with the last request of this method.
@@ -38,7 +39,8 @@ fn a_cron_expression_is_sent_with_its_zone_and_without_a_grace_of_ours() {
         .exits(0)
         .shows("Cron       0 2 * * *\n")
         .shows("Grace      30m (auto)\n")
-        .shows("0 2 * * * pakyas monitor db-backup -- COMMAND\n");
+        .shows("In the crontab (time zone: the organization's):\n")
+        .shows(&in_crontab("0 2 * * *", "db-backup"));
     assert_eq!(created.stderr, "");
     let sent_plain = sent(&world, "POST");
     assert_eq!(sent_plain["cron_expression"], "0 2 * * *");
@@ -50,8 +52,40 @@ fn a_cron_expression_is_sent_with_its_zone_and_without_a_grace_of_ours() {
         .home()
         .run(line.iter().chain(&["--tz", "Asia/Manila"]))
         .exits(0)
-        .shows("Time zone  Asia/Manila\n");
+        .shows("Time zone  Asia/Manila\n")
+        .shows("In the crontab (time zone: Asia/Manila):\n")
+        .shows(&in_crontab("@daily", "other"));
     assert_eq!(sent(&world, "POST")["timezone"], "Asia/Manila");
+}
+
+/// The line that watches a job, in which the program has its whole path: cron would not find it.
+fn in_crontab(times: &str, slug: &str) -> String {
+    let program = pakyas().canonicalize().unwrap();
+    let program = program.to_str().unwrap();
+    format!("\n{times} {program} monitor {slug} -- COMMAND\n")
+}
+
+#[test]
+fn what_no_crontab_can_say_is_no_line_for_one() {
+    for schedule in [
+        ["--period", "90m"],
+        ["--period", "5h"],
+        ["--period", "7m"],
+        ["--cron", "45 23 L * *"],
+        ["--cron", "0 6 * * wed#2"],
+    ] {
+        let world = World::new();
+        let line = ["check", "create", "odd"];
+        let outcome = world.home().run(line.iter().chain(&schedule)).exits(0);
+        outcome.shows("Where the job is started:\npakyas monitor odd -- COMMAND\n");
+    }
+    let world = World::new();
+    let line = ["check", "create", "named", "--cron", "0 6 * jul wed"];
+    world
+        .home()
+        .run(line)
+        .exits(0)
+        .shows(&in_crontab("0 6 * jul wed", "named"));
 }
 
 #[test]

@@ -106,6 +106,13 @@ fn a_server_that_stays_silent_is_left_in_time() {
 }
 
 #[test]
+fn a_server_that_was_tried_in_vain_is_told_with_the_whole_time() {
+    let stub = Stub::new(|_| Reply::Silence);
+    let outcome = ping(&stub, "13s").exits(4).says("; tried 2 times in 1");
+    assert!(outcome.stderr.contains(" s"), "{outcome:#?}");
+}
+
+#[test]
 fn what_will_not_change_is_not_tried_again() {
     for (status, code) in [(400, 1), (404, 3), (405, 1), (413, 1)] {
         let stub = Stub::new(move |_| refusal(status, "the server's own reason"));
@@ -202,7 +209,7 @@ fn each_refusal_has_its_exit_code_and_the_servers_sentence() {
     ] {
         let stub = Stub::new(move |_| refusal(status, "Because of the moon"));
         let home = Home::at(&stub.url()).with("PAKYAS_API_KEY", KEY);
-        home.pakyas("whoami")
+        home.pakyas("org list")
             .exits(code)
             .says("Because of the moon");
     }
@@ -253,7 +260,10 @@ fn a_proxy_is_used_for_other_machines_and_not_for_this_one() {
         "1s",
     ])
     .exits(4)
-    .says("through the proxy");
+    .says(&format!(
+        "through the proxy {} (HTTP_PROXY)",
+        proxy.url().trim_start_matches("http://")
+    ));
     assert_eq!(proxy.received()[0].method, "CONNECT");
 }
 

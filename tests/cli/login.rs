@@ -83,7 +83,7 @@ fn what_a_server_answers_to_a_login_is_not_trusted() {
         (completed("two words"), 5, "not an API key"),
         // It would be kept, and read as the name of a file when it is used.
         (completed("file:/etc/hostname"), 5, "the name of a file"),
-        (completed("pk_live_unknown"), 5, "Not logged in"),
+        (completed("pk_live_unknown"), 5, "does not take the API key"),
         (
             Reply::text(200, "hello"),
             1,

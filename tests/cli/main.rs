@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod addresses;
 mod commands;
 mod completion;
 mod create;
@@ -12,3 +13,4 @@ mod files;
 mod history;
 mod login;
 mod pings;
+mod words;

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::add_user;
 use crate::browser::{Browser, Form};
 use crate::support::hook::Hook;
 use crate::support::server::{Answer, Server};
 use crate::support::wait_for;
+use crate::{add_user, at, now, row, sql};
 
 const NONE: Value = Value::Null;
 const DAY: i64 = 86_400_000;
@@ -39,17 +39,6 @@ fn form(page: &Answer, action: &str) -> Form {
     }
 }
 
-/// What no ping can make: a history. Statements run beside the server.
-fn sql(server: &Server, statements: &str) {
-    let db = rusqlite::Connection::open(server.database()).unwrap();
-    db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
-    db.execute_batch(statements).unwrap();
-}
-
-fn now() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
 #[test]
 fn the_overview_leads_to_a_check_and_the_check_says_what_is_wrong() {
     let server = server();
@@ -77,12 +66,82 @@ fn the_overview_leads_to_a_check_and_the_check_says_what_is_wrong() {
     assert!(page.body.contains("The last run failed with exit code 3"));
     let wrote = between(&page, "what the last run wrote\">", "</pre>");
     assert_eq!(wrote, "step 1\ndisk full on /backups\n");
-    assert!(page.body.contains("Every hour; 5 min grace"));
-    assert!(
-        page.body
-            .contains("<noscript><meta http-equiv=\"refresh\" content=\"30\"></noscript>")
-    );
+    assert!(page.body.contains("Every hour; 5m grace"));
     assert!(page.body.contains(" data-refresh=\"30\""));
+    // Without a script nothing is taken from under the reader's hands.
+    assert!(!page.body.contains("http-equiv=\"refresh\""));
+    assert!(page.body.contains("<a href=\"\">Reload</a>"));
+}
+
+#[test]
+fn of_a_long_output_the_last_lines_are_shown_whole_and_that_they_are_the_last_is_said() {
+    let server = server();
+    let check = server.check("backup", 3600, 300, &NONE);
+    let output: String = (1..=300)
+        .map(|line| format!("line {line} of what it wrote\n"))
+        .collect();
+    let output = format!("{output}\ndisk full on /backups\n\n");
+    server.ping_with(&check, "/fail", &[], output.as_bytes());
+    let mut browser = Browser::signed_in(&server, "me@acme.example");
+    let page = browser.get(&path(&check));
+    let now = between(&page, "<section class=\"now", "</section>");
+    assert!(now.contains("The last 10 lines that it wrote:"), "{now}");
+    let wrote = between(&page, "what the last run wrote\">", "</pre>");
+    assert!(wrote.starts_with("line 293 of what it wrote\n"), "{wrote}");
+    assert!(wrote.ends_with("line 300 of what it wrote\n\ndisk full on /backups\n"));
+    assert_eq!(wrote.lines().count(), 10);
+    let link = between(&page, "</pre>\n<p><a href=\"", "\"").to_owned();
+    assert!(
+        browser
+            .get(&link)
+            .body
+            .contains("line 1 of what it wrote\n")
+    );
+    // One line without an end has both its ends.
+    let line = format!(
+        "{{\"trace\":\"{}\",\"error\":\"disk full\"}}",
+        "x".repeat(900)
+    );
+    server.ping_with(&check, "/fail", &[], line.as_bytes());
+    let page = browser.get(&path(&check));
+    assert!(page.body.contains("The last line that it wrote:"));
+    let wrote = between(&page, "what the last run wrote\">", "</pre>");
+    assert!(wrote.starts_with("{&#34;trace&#34;:&#34;xxx"), "{wrote}");
+    assert!(wrote.contains(" … ") && wrote.ends_with("disk full&#34;}\n"));
+}
+
+#[test]
+fn a_check_that_nobody_hears_of_leads_to_the_channels_and_one_that_fails_is_named() {
+    let server = server();
+    let check = server.check("sync", 3600, 300, &NONE);
+    let mut browser = Browser::signed_in(&server, "me@acme.example");
+    let page = browser.get(&path(&check));
+    let alerts = between(&page, "<h2 id=\"alerts\">", "</section>");
+    let link = format!("href=\"/settings/channels?org={}\"", server.org_id);
+    assert!(
+        alerts.contains("so nobody is told") && alerts.contains(&link),
+        "{alerts}"
+    );
+    assert!(
+        browser
+            .get(link.split('"').nth(1).unwrap())
+            .body
+            .contains("Who hears when a check")
+    );
+    let pager = server.webhook("pager", "http://127.0.0.1:9/", None);
+    sql(
+        &server,
+        &format!("UPDATE channel SET failing_since = {};", now() - 7_200_000),
+    );
+    let page = browser.get(&path(&check));
+    let alerts = between(&page, "<h2 id=\"alerts\">", "</section>");
+    let link = format!(
+        "/settings/channels/{}\">pager</a> has been failing",
+        pager["id"].as_str().unwrap()
+    );
+    assert!(alerts.contains(&link), "{alerts}");
+    sql(&server, "UPDATE channel SET enabled = 0;");
+    assert!(!browser.get(&path(&check)).body.contains("has been failing"));
 }
 
 #[test]
@@ -96,7 +155,7 @@ fn a_schedule_is_told_in_words_with_the_next_five_times() {
     );
     let mut browser = Browser::signed_in(&server, "me@acme.example");
     let page = browser.get(&path(&check));
-    let words = "Every day at 02:00, Asia/Manila; 30 min grace";
+    let words = "Every day at 02:00, Asia/Manila; 30m grace";
     assert!(page.body.contains(words), "{}", page.body);
     let next = between(&page, "<ol class=\"next\">", "</ol>");
     assert_eq!(next.matches("<li>").count(), 5);
@@ -323,8 +382,8 @@ fn a_stored_script_stays_text_on_every_page_of_a_check() {
     let headers = [("user-agent", script), ("x-pakyas-run", script)];
     server.ping_with(&check, "/fail", &headers, script.as_bytes());
     let window = json!({"org_id": server.org_id, "reason": script,
-        "starts_at": "2020-01-01T00:00:00Z", "ends_at": "2099-01-01T00:00:00Z"});
-    server.api("POST", "/maintenance", Some(&window));
+        "starts_at": at(now()), "ends_at": at(now() + DAY)});
+    assert!(server.api("POST", "/maintenance", Some(&window)).status < 300);
     server.channel("webhook", script, "http://127.0.0.1:9/", &NONE);
     server.ping(&check, "");
     server.ping_with(&check, "/fail", &headers, script.as_bytes());
@@ -413,8 +472,7 @@ fn uptime_counts_neither_pauses_nor_the_time_before_the_first_ping() {
     let check = server.check("sync", 3600, 300, &NONE);
     let mut browser = Browser::signed_in(&server, "me@acme.example");
     server.ping(&check, "");
-    let id = check["id"].as_str().unwrap().replace('-', "");
-    let row = format!("(SELECT row FROM check_ WHERE id = x'{id}')");
+    let row = row(&check);
     let hour = 3_600_000;
     let ago = |hours: i64| now() - hours * hour;
     let change = |at: i64, from: &str, to: &str| {
@@ -445,7 +503,7 @@ fn uptime_counts_neither_pauses_nor_the_time_before_the_first_ping() {
         uptime.contains("80.00 %") || uptime.contains("79.99 %"),
         "{uptime}"
     );
-    assert!(uptime.contains("down for 2 h, watched for "), "{uptime}");
+    assert!(uptime.contains("down for 2h, watched for "), "{uptime}");
     let fresh = server.check("fresh", 3600, 300, &NONE);
     server.ping(&fresh, "/log");
     let page = browser.get(&path(&fresh));

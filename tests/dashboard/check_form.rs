@@ -59,7 +59,7 @@ fn a_check_is_made_in_the_form_and_takes_pings() {
     let page = browser.follow(&answer);
     assert!(
         page.body
-            .contains("Every day at 02:00, Asia/Manila; 30 min grace")
+            .contains("Every day at 02:00, Asia/Manila; 30m grace")
     );
     let check = the_check(&server, "night-backup");
     assert_eq!(check["tags"], json!(["db", "night"]));

@@ -4,17 +4,23 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
 #[allow(dead_code, reason = "the tests of accounts use more of it")]
 #[path = "../accounts/browser.rs"]
 mod browser;
 mod check;
 mod check_form;
 mod files;
+mod forms;
+mod lines;
 mod overview;
 mod public;
 mod settings;
+mod times;
+mod ways;
 
 use browser::{Browser, Form};
+use serde_json::Value;
 use support::TempDir;
 use support::server::{Answer, Server};
 
@@ -54,4 +60,29 @@ pub fn send(
 ) -> Answer {
     let page = browser.get(path);
     browser.send(&form_to(&page, action, fields))
+}
+
+/// What no ping can make: a history. Statements run beside the server.
+pub fn sql(server: &Server, statements: &str) {
+    let db = rusqlite::Connection::open(server.database()).unwrap();
+    db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    db.execute_batch(statements).unwrap();
+}
+
+/// Now, milliseconds since the Unix epoch.
+pub fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// The check's row, as a part of a statement.
+pub fn row(check: &Value) -> String {
+    let id = check["id"].as_str().unwrap().replace('-', "");
+    format!("(SELECT row FROM check_ WHERE id = x'{id}')")
+}
+
+/// A moment as the API has it.
+pub fn at(millis: i64) -> String {
+    jiff::Timestamp::from_millisecond(millis)
+        .unwrap()
+        .to_string()
 }

@@ -77,7 +77,7 @@ fn a_project_shows_nothing_until_its_page_is_switched_on() {
         "Production",
         "nightly-dump",
         "Of 1 jobs: 1 down",
-        "The last run failed",
+        "The last run failed, since <time",
     ] {
         assert!(answer.body.contains(text), "no {text}: {}", answer.body);
     }
@@ -168,7 +168,9 @@ fn only_owners_and_admins_of_the_organization_decide() {
     // Others don't even see that it is there.
     let mut them = Browser::signed_in(&server, "them@other.example");
     assert_eq!(them.get(&path).status, 404);
-    assert_eq!(them.send(&mine).status, 404);
+    assert_eq!(them.send(&mine).status, 403, "the token is mine");
+    let own = crate::form_to(&them.get("/account"), &path, &[("action", "page")]);
+    assert_eq!(them.send(&own).status, 404);
     for email in ["looks@acme.example", "works@acme.example"] {
         let mut browser = Browser::signed_in(&server, email);
         let page = browser.get(&path);
@@ -225,6 +227,79 @@ fn days_of_the_past_are_told_by_what_happened_then() {
     ];
     assert!(strips.iter().any(|one| page.contains(one)), "{page}");
     assert!(page.contains("99.58 % without trouble"), "{page}");
+}
+
+#[test]
+fn the_public_page_of_many_jobs_has_pages_and_tells_what_is_wrong_on_any_of_them() {
+    let server = server();
+    for number in 0..61 {
+        server.check(&format!("job-{number:02}"), 3600, 300, &json!({}));
+    }
+    let last = server.check("zz-last", 3600, 300, &json!({}));
+    server.ping(&last, "/fail");
+    let mut me = Browser::signed_in(&server, "me@acme.example");
+    change(&server, &mut me, &[("action", "page"), ("path", "jobs")]);
+
+    let first = get(&server, "/status/jobs").body;
+    assert!(first.contains("Of 62 jobs: 1 down"), "{first}");
+    // As what is wrong now, though the list does not reach it.
+    assert_eq!(first.matches("zz-last").count(), 1, "{first}");
+    assert!(first.contains("job-59") && !first.contains("job-60"));
+    assert!(
+        first.contains("<a href=\"?page=2\">More jobs</a>"),
+        "{first}"
+    );
+    assert!(!first.contains("Jobs before these"), "{first}");
+
+    let second = get(&server, "/status/jobs?page=2").body;
+    assert!(second.contains("Of 62 jobs: 1 down"), "{second}");
+    assert_eq!(second.matches("zz-last").count(), 2, "{second}");
+    assert!(second.contains("job-60") && !second.contains("job-59"));
+    assert!(
+        second.contains("<a href=\"?page=1\">Jobs before these</a>"),
+        "{second}"
+    );
+    assert!(!second.contains("More jobs"), "{second}");
+
+    for odd in ["0", "x", "-1", "99999999999999999999"] {
+        let page = get(&server, &format!("/status/jobs?page={odd}"));
+        assert!(page.status == 200 && page.body.contains("job-00"), "{odd}");
+    }
+    // Past the end there is nothing but the way back.
+    let page = get(&server, "/status/jobs?page=7").body;
+    assert!(
+        page.contains("?page=6") && !page.contains("job-00"),
+        "{page}"
+    );
+}
+
+#[test]
+fn of_what_is_wrong_now_the_worst_stands_first() {
+    let server = server();
+    for (slug, status) in [
+        ("a-late", "late"),
+        ("b-long", "overrunning"),
+        ("c-down", "down"),
+    ] {
+        let check = server.check(slug, 3600, 300, &json!({}));
+        let row = crate::row(&check);
+        let status = format!("UPDATE check_ SET status = '{status}' WHERE row = {row};");
+        crate::sql(&server, &status);
+    }
+    let mut me = Browser::signed_in(&server, "me@acme.example");
+    change(&server, &mut me, &[("action", "page"), ("path", "jobs")]);
+    let page = get(&server, "/status/jobs").body;
+    let wrong = page.split("<ul class=\"incidents\">").nth(1).unwrap();
+    let wrong = wrong.split("</ul>").next().unwrap();
+    let at = |name: &str| {
+        wrong
+            .find(name)
+            .unwrap_or_else(|| panic!("no {name}: {wrong}"))
+    };
+    assert!(
+        at("c-down") < at("b-long") && at("b-long") < at("a-late"),
+        "{wrong}"
+    );
 }
 
 #[test]

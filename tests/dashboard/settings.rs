@@ -59,8 +59,9 @@ fn a_key_is_shown_once_opens_the_api_and_is_revoked() {
         ("scope_read", "yes"),
         ("expires_in_days", "30"),
     ];
-    let made = send(&mut browser, &page, &page, &fields);
-    assert_eq!(made.status, 201);
+    let answer = send(&mut browser, &page, &page, &fields);
+    let made = browser.follow(&answer);
+    assert_eq!(made.status, 200);
     let key = between(&made, "id=\"key\">", "</p>");
     assert!(key.starts_with("pk_live_"), "{key}");
     let bearer = format!("Bearer {key}");
@@ -212,6 +213,7 @@ fn a_person_is_added_with_a_password_of_their_own_changed_and_removed() {
     assert_eq!(theirs.get("/checks/new").status, 200);
     let list = browser.get(&page);
     assert!(!list.body.contains(&password));
+    assert!(list.body.contains("data-label=\"Added\"><time"));
     let row = list.body.split("<b>new@acme.example</b>").nth(1).unwrap();
     let from = row.find("/settings/members/").unwrap();
     let role = row[from..].split('"').next().unwrap();

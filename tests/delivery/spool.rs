@@ -485,7 +485,13 @@ fn the_spool_is_listed_and_cleared_in_a_table_and_in_json() {
     assert_eq!(list[0]["type"], "fail");
     assert_eq!(list[0]["exit_code"], 3);
     assert_eq!(list[0]["server"], "http://127.0.0.1:9");
-    let cleared = home.pakyas("spool clear --format json").exits(0).json();
+    // Nobody is there to be asked, and nothing is gone for that.
+    home.pakyas("spool clear")
+        .exits(2)
+        .says("Throw away 1 kept ping?")
+        .says("add -y");
+    assert_eq!(kept(&home).len(), 1);
+    let cleared = home.pakyas("spool clear -y --format json").exits(0).json();
     assert_eq!(cleared, json!({"removed": 1}));
     assert_eq!(kept(&home).len(), 0);
 }
@@ -621,7 +627,7 @@ fn what_can_not_be_sent_for_want_of_the_keys_file_is_kept_until_that_is_there() 
     home.run(["monitor", "job", "--", "sh", "-c", "exit 7"])
         .exits(7)
         .says("is kept")
-        .says("can't read the secret");
+        .says("can't read the file");
     assert_eq!(kept(&home).len(), 2);
     fs::write(&file, &server.key).unwrap();
     home.pakyas("ping job").exits(0);

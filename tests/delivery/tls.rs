@@ -417,7 +417,8 @@ fn a_proxy_that_refuses_is_told_and_the_run_is_kept() {
     let url = format!("https://{REMOTE}");
     let home = world.home(&url).with("HTTPS_PROXY", &proxy.url());
     monitor(&home).says("is kept").says(&format!(
-        "Can't reach {url} through the proxy: the proxy refused"
+        "Can't reach {url} through the proxy {} (HTTPS_PROXY): the proxy refused",
+        proxy.url().trim_start_matches("http://")
     ));
     assert_eq!(kept(&home), 2);
 }
@@ -438,7 +439,8 @@ fn a_certificate_behind_a_proxy_is_verified_as_well() {
     let (front, proxy, url) = remote(&world);
     let home = world.home(&url).with("HTTPS_PROXY", &proxy.url());
     monitor(&home).says("is kept").says(&format!(
-        "Can't reach {url} through the proxy: its certificate is of an unknown issuer"
+        "Can't reach {url} through the proxy {} (HTTPS_PROXY): its certificate is of an unknown issuer",
+        proxy.url().trim_start_matches("http://")
     ));
     assert_eq!(String::from_utf8_lossy(&front.decrypted()), "");
 }

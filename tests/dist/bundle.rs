@@ -220,6 +220,8 @@ fn the_bundles_page_about_its_examples_names_files_that_are_there() {
         }
     }
     assert!(count > 15, "{count} files only");
+    let mut rows = page.lines().filter(|line| line.starts_with('|'));
+    assert!(rows.all(|row| row.ends_with('|')), "{page}");
 }
 
 #[test]

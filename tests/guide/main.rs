@@ -129,6 +129,7 @@ impl World {
         shell
             .args(["-c", line])
             .env_clear()
+            .envs(support::programs::counted())
             .envs(environment.iter().cloned())
             .env("PATH", path)
             .current_dir(self.machine.path())

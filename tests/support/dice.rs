@@ -13,14 +13,24 @@ impl Dice {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let seed = now.as_nanos() as u64;
         eprintln!("seed {seed}");
+        Self::of(seed)
+    }
+
+    /// Throws again what was thrown with this seed.
+    pub fn of(seed: u64) -> Self {
         Self { seed, state: seed }
     }
 
     pub fn millis(&mut self, least: u64, most: u64) -> Duration {
+        Duration::from_millis(least + self.below(most - least))
+    }
+
+    /// A number from 0 on that is less than `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
         self.state = self
             .state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        Duration::from_millis(least + (self.state >> 33) % (most - least))
+        (self.state >> 33) % end
     }
 }

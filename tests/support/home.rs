@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::programs::pakyas;
+use super::programs::{counted, pakyas};
 
 /// A fresh home directory, removed when it is dropped.
 pub struct Home {
@@ -109,6 +109,7 @@ impl Home {
         let mut command = Command::new(pakyas());
         command
             .env_clear()
+            .envs(counted())
             .env("HOME", &self.path)
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
@@ -124,6 +125,7 @@ impl Home {
         shell
             .args(["-c", line])
             .env_clear()
+            .envs(counted())
             .env("HOME", &self.path)
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs(self.variables.iter().map(|(name, value)| (name, value)))

@@ -41,6 +41,15 @@ pub fn set_pipe_size(pipe: &File, bytes: i32) {
     assert!(size >= bytes, "{}", io::Error::last_os_error());
 }
 
+/// Has this process, and so what it starts from now on, end by the signals that a terminal and
+/// kill(1) send: below nohup(1), or started with `&` by a script, it would be born ignoring some.
+pub fn default_signals() {
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        // SAFETY: signal(2) with plain numbers.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
 /// What a command is started with in place of what a shell gives.
 #[derive(Default, Clone)]
 pub struct Start {
@@ -60,6 +69,10 @@ pub fn start_with(command: &mut Command, start: Start) {
         // SAFETY: async-signal-safe calls (signal-safety(7)) with plain numbers and a mask that
         // is initialised by sigemptyset.
         unsafe {
+            // The tests may themselves run below nohup(1).
+            for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+                libc::signal(signal, libc::SIG_DFL);
+            }
             for &signal in &start.ignored {
                 libc::signal(signal, libc::SIG_IGN);
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::programs::pakyas_server;
+use super::programs::{counted, pakyas_server};
 use super::{TempDir, wait_for};
 
 /// A running server with one organization, one project and a key. It is ended when dropped.
@@ -55,7 +55,7 @@ impl Answer {
 
 pub fn command() -> Command {
     let mut command = Command::new(pakyas_server());
-    command.env_clear().stdin(Stdio::null());
+    command.env_clear().envs(counted()).stdin(Stdio::null());
     command
 }
 

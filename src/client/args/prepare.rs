@@ -100,7 +100,7 @@ impl<'a> Walk<'a> {
                     Err(_) => help = true,
                     Ok(()) => {}
                 }
-            } else if argument == "help" && self.path.is_empty() {
+            } else if argument == "help" && !self.command.commands.is_empty() {
                 help = true;
             } else if !self.command.commands.is_empty() {
                 self.descend(argument)?;

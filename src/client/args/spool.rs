@@ -52,6 +52,11 @@ pub struct SpoolFlush {}
     subcommand,
     name = "clear",
     help_triggers("-h", "--help"),
-    example = "pakyas spool clear\npakyas spool clear --format json"
+    usage = "[-y]",
+    example = "pakyas spool clear\npakyas spool clear -y --format json"
 )]
-pub struct SpoolClear {}
+pub struct SpoolClear {
+    /// do not ask
+    #[argh(switch, short = 'y')]
+    pub yes: bool,
+}

@@ -170,7 +170,7 @@ fn set(context: &Context, typed: Option<String>) -> Result<i32, Error> {
         },
         None => "-".to_owned(),
     };
-    let key = typed_key(login::from_text(&text)?)?;
+    let key = typed_key(login::from_text("KEY", &text)?)?;
     let text = key.secret.expose().to_owned();
     let api = Api::with_key(&context.settings, &context.http, base, key);
     let me = api.me()?;
@@ -188,10 +188,14 @@ fn set(context: &Context, typed: Option<String>) -> Result<i32, Error> {
         ));
     }
     login::keep(context, &api, &me, text)?;
-    context.talk.note(&format!(
-        "Kept the key for '{name}'. To use that organization: pakyas org switch \"{name}\"",
-        name = clean(&me.org_name)
-    ));
+    let name = clean(&me.org_name);
+    let in_use = context.settings.in_use(api.base()) == Some(me.org_id);
+    let switch = match in_use {
+        true => String::new(),
+        false => format!(". To use that organization: pakyas org switch \"{name}\""),
+    };
+    let note = format!("Kept the key for '{name}'{switch}");
+    context.talk.note(&note);
     render::one(context.format, &me, String::new)?;
     Ok(0)
 }
@@ -250,7 +254,7 @@ fn verify(context: &Context) -> Result<i32, Error> {
     let mut code = 0;
     let mut rows = Vec::new();
     for credential in stored {
-        let asked = Secret::from_setting(&credential.key)
+        let asked = Secret::from_setting("credentials.json", &credential.key)
             .map_err(super::usage)
             .and_then(typed_key)
             .and_then(|mut key| {
@@ -302,7 +306,11 @@ fn verify(context: &Context) -> Result<i32, Error> {
     Ok(code)
 }
 
-fn rm(context: &Context) -> Result<(), Error> {
+/// Forgets the stored key that is meant, and gives it.
+///
+/// # Errors
+/// As [`meant`], or where the files can't be written.
+pub(super) fn forget(context: &Context) -> Result<Credential, Error> {
     let gone = meant(context)?;
     let directory = context.settings.directory_to_write()?;
     let aside = config::update::<Credentials>(directory, |credentials| {
@@ -311,6 +319,11 @@ fn rm(context: &Context) -> Result<(), Error> {
             .retain(|key| (&key.api_url, key.org_id) != (&gone.api_url, gone.org_id));
     })?;
     context.tell_aside(aside);
+    Ok(gone)
+}
+
+fn rm(context: &Context) -> Result<(), Error> {
+    let gone = forget(context)?;
     context.talk.note(&format!(
         "Forgot the key for '{}' on this machine; it stays good until it is revoked: \
          pakyas api-key revoke",

@@ -75,7 +75,7 @@ fn create(context: &Context, typed: &ChannelCreate) -> Result<(), Error> {
 /// A target as typed: who knows the URL of a Slack channel can post there, so it may be in a
 /// file.
 fn target(kind: ChannelKind, text: &str) -> Result<String, Error> {
-    let target = Secret::from_setting(text.trim()).map_err(usage)?;
+    let target = Secret::from_setting("--target", text.trim()).map_err(usage)?;
     let target = target.expose();
     let is_url = target.starts_with("http://") || target.starts_with("https://");
     if target.is_empty()
@@ -105,7 +105,8 @@ fn target(kind: ChannelKind, text: &str) -> Result<String, Error> {
 }
 
 fn secret(typed: Option<&str>) -> Result<Option<String>, Error> {
-    let secret = typed.map(Secret::from_setting).transpose().map_err(usage)?;
+    let secret = typed.map(|text| Secret::from_setting("--secret", text));
+    let secret = secret.transpose().map_err(usage)?;
     Ok(secret.map(|secret| secret.expose().to_owned()))
 }
 

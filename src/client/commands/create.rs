@@ -1,5 +1,7 @@
 //! `pakyas check create`: everything typed is checked before anything is asked or sent.
 
+use std::path::Path;
+
 use super::ask::ask;
 use super::plan::{self, Plan, seconds};
 use super::{Context, name, number, usage};
@@ -52,7 +54,12 @@ pub fn run(context: &Context, typed: CheckCreate) -> Result<(), Error> {
     if dry_run {
         return rehearse(context, &api, &new, grace_is_ours);
     }
-    let check: Check = api.post("/checks", &new)?;
+    let check: Check = api
+        .post("/checks", &new)
+        .map_err(|error| match error.kind() {
+            Kind::Refused => error.and(&format!(" ({})", lookup::place(&api, &selection).trim())),
+            _ => error,
+        })?;
     api.remember(|account| account.learn_one(&check));
     if context.globals().quiet && context.format == render::Format::Table {
         return render::print(format!("{}\n", clean(&check.ping_url)).as_bytes());
@@ -83,9 +90,13 @@ fn rehearse(
             ),
         ));
     }
-    context
-        .talk
-        .note("This is what would be created; nothing was sent");
+    let unasked = match &new.cron_expression {
+        Some(_) => ", and the server has not been asked whether it takes the schedule",
+        None => "",
+    };
+    context.talk.note(&format!(
+        "This is what would be created; nothing was sent{unasked}"
+    ));
     render::one(context.format, new, || {
         let mut lines = vec![
             ("Name", clean(&new.name)),
@@ -372,26 +383,63 @@ fn grace(seconds: Option<u64>, is_ours: bool) -> String {
     }
 }
 
-/// The line with which the job is watched: for the crontab, where cron can start it that often.
+/// The line with which the job is watched: for the crontab, where cron can start it then.
 fn next_step(check: &Check) -> String {
     let slug = clean(&check.slug);
-    let cron = check
-        .cron_expression
-        .clone()
-        .filter(|text| !text.is_empty());
-    let times = match cron {
-        Some(expression) => Some(clean(&expression)),
-        None => cron_times(check.period_seconds.unwrap_or_default()),
+    let cron = check.cron_expression.as_deref();
+    let (times, zone) = match cron.filter(|text| !text.is_empty()) {
+        Some(expression) => {
+            let zone = check.timezone.as_deref().unwrap_or(OWN_ZONE);
+            let times = Some(expression).filter(|text| is_for_crontabs(text));
+            (times.map(clean), format!(" (time zone: {})", clean(zone)))
+        }
+        None => (
+            cron_times(check.period_seconds.unwrap_or_default()),
+            String::new(),
+        ),
     };
     match times {
-        Some(times) => format!("In the crontab:\n{times} pakyas monitor {slug} -- COMMAND"),
+        Some(times) => format!(
+            "In the crontab{zone}:\n{times} {} monitor {slug} -- COMMAND",
+            for_cron(std::env::current_exe().ok().as_deref())
+        ),
         None => format!("Where the job is started:\npakyas monitor {slug} -- COMMAND"),
     }
+}
+
+/// What a crontab calls this program: cron daemons look for it in /usr/bin and /bin, and where it
+/// is not found the job does not run. A path that would have to be quoted is left to people.
+fn for_cron(program: Option<&Path>) -> &str {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    match program.and_then(Path::to_str) {
+        Some("/usr/bin/pakyas" | "/bin/pakyas") | None => "pakyas",
+        Some(path) if path.chars().all(plain) => path,
+        Some(_) => "pakyas",
+    }
+}
+
+/// Whether cron daemons know all of an expression: they have no `L`, `W`, `#` and `?`.
+fn is_for_crontabs(expression: &str) -> bool {
+    let text = expression.to_ascii_uppercase();
+    let others = text.replace("JUL", "").replace("WED", "");
+    text.starts_with('@') || !others.contains(['L', 'W', '#', '?'])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_crontab_names_the_program_so_that_cron_finds_it() {
+        for (program, name) in [
+            (Some("/usr/local/bin/pakyas"), "/usr/local/bin/pakyas"),
+            (Some("/usr/bin/pakyas"), "pakyas"),
+            (Some("/home/me/my tools/pakyas"), "pakyas"),
+            (None, "pakyas"),
+        ] {
+            assert_eq!(for_cron(program.map(Path::new)), name);
+        }
+    }
 
     fn typed(name: Option<&str>, slug: Option<&str>, period: &str) -> CheckCreate {
         CheckCreate {

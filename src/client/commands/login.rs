@@ -23,23 +23,23 @@ pub fn run(context: &Context, typed: Login) -> Result<i32, Error> {
         (Some(_), true) => Err(usage(
             "--no-browser asks for a password, and --api-key needs none: give one of the two",
         )),
-        (Some(text), false) => take(context, base, from_text(text)?),
+        (Some(text), false) => take(context, base, from_text("--api-key", text)?),
         (None, true) => password::run(context, base),
         (None, false) => browser::run(context, base),
     }
 }
 
-/// A key as it is typed: itself, `file:PATH`, or `-` for standard input.
+/// A key as it is typed after `from`: itself, `file:PATH`, or `-` for standard input.
 ///
 /// # Errors
 /// [`super::Kind::Usage`] where there is none.
-pub(super) fn from_text(text: &str) -> Result<Secret, Error> {
+pub(super) fn from_text(from: &str, text: &str) -> Result<Secret, Error> {
     match text {
         "" => Err(usage(
             "The API key is empty. Take one from the server, then run: pakyas login --api-key KEY",
         )),
         "-" => from_stdin(),
-        text => Secret::from_setting(text).map_err(usage),
+        text => Secret::from_setting(from, text).map_err(usage),
     }
 }
 
@@ -105,8 +105,8 @@ fn from_stdin() -> Result<Secret, Error> {
         .map_err(|e| usage(format!("Can't read the key from standard input: {e}")))?;
     match text.trim() {
         "" => Err(usage(
-            "There is no key on standard input; pipe it in: pakyas login --api-key - < FILE",
+            "There is no key on standard input; pipe it in (< FILE), or name the file: file:PATH",
         )),
-        key => Secret::from_setting(key).map_err(usage),
+        key => Secret::from_setting("standard input", key).map_err(usage),
     }
 }

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use jiff::Timestamp;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Context, number};
@@ -34,7 +35,7 @@ pub fn run(context: &Context, typed: &CheckLogs) -> Result<(), Error> {
     let api = context.api()?;
     let check = lookup::check_or_id(&api, &context.settings.project()?, &typed.slug)?;
     match &typed.output {
-        Some(wanted) => output(&api, &check, wanted),
+        Some(wanted) => output(context, &api, &check, wanted),
         None => {
             let list = pings(&api, &check, limit, |_| false)?;
             history(context, &check, &list)
@@ -131,7 +132,7 @@ fn lateness(ping: &PingRecord) -> String {
 }
 
 /// Prints what the run whose ping is `wanted` (an id, its beginning, or `last`) wrote.
-fn output(api: &Api<'_>, check: &Check, wanted: &str) -> Result<(), Error> {
+fn output(context: &Context, api: &Api<'_>, check: &Check, wanted: &str) -> Result<(), Error> {
     let wanted = wanted.to_ascii_lowercase();
     let is_wanted = |ping: &PingRecord| {
         ping.has_body
@@ -154,6 +155,11 @@ fn output(api: &Api<'_>, check: &Check, wanted: &str) -> Result<(), Error> {
         &format!("/checks/{}/pings/{}/body", check.id, ping.id),
         None,
     )?;
+    if context.format != Format::Table {
+        let output = String::from_utf8_lossy(&bytes);
+        let value = json!({ "ping_id": ping.id, "output": output });
+        return render::one(context.format, &value, String::new);
+    }
     if std::io::stdout().is_terminal() {
         // A job's output may hold what steers a terminal; a pipe gets it as it is.
         let text = String::from_utf8_lossy(&bytes);

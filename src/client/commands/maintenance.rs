@@ -11,7 +11,7 @@ use crate::client::api::Api;
 use crate::client::args::{MaintenanceCommand, MaintenanceCreate, MaintenanceDelete};
 use crate::client::error::{Error, Kind};
 use crate::client::lookup;
-use crate::client::render::{self, Table, clean};
+use crate::client::render::{self, Table, clean, relative};
 use crate::schedule::{MAX_SECONDS, parse_duration};
 use crate::wire::maintenance::REASON_MAX;
 use crate::wire::{Maintenance, NewMaintenance};
@@ -46,6 +46,12 @@ fn create(context: &Context, typed: &MaintenanceCreate) -> Result<(), Error> {
     };
     if ends_at <= starts_at {
         return Err(usage("It must end after it starts"));
+    }
+    if ends_at <= now {
+        return Err(usage(format!(
+            "It ended already, {}, and would hold no alert; name an end that is to come",
+            relative(ends_at, now)
+        )));
     }
     let api = context.api()?;
     let check_id = match &typed.check {

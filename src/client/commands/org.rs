@@ -53,7 +53,7 @@ fn add_those_of_other_keys(
         if organizations.iter().any(|org| org.id == stored.org_id) {
             continue;
         }
-        let theirs = Secret::from_setting(&stored.key)
+        let theirs = Secret::from_setting("credentials.json", &stored.key)
             .map_err(super::usage)
             .and_then(typed_key)
             .map(|key| Api::with_key(&context.settings, &context.http, api.base().to_owned(), key))
@@ -88,7 +88,8 @@ fn switch(context: &Context, wanted: &str) -> Result<(), Error> {
     let theirs = stored.iter().find(|c| is_wanted(c.org_id, &c.org_name));
     let api = match theirs {
         Some(theirs) if !from_environment => {
-            let mut key = typed_key(Secret::from_setting(&theirs.key).map_err(super::usage)?)?;
+            let theirs_key = Secret::from_setting("credentials.json", &theirs.key);
+            let mut key = typed_key(theirs_key.map_err(super::usage)?)?;
             key.source = KeySource::Stored;
             key.org = Some(theirs.org_id);
             Api::with_key(&context.settings, &context.http, base, key)

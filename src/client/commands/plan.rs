@@ -10,6 +10,24 @@ use crate::schedule::{MAX_SECONDS, MIN_PERIOD_SECONDS, format_duration, parse_du
 /// The longest cron expression and zone that are sent, characters.
 const TEXT_MAX: usize = 200;
 
+/// What is said to a zone where there is a period.
+pub(super) const ZONE_WITHOUT_CRON: &str =
+    "--tz goes with --cron; a period is the same in every time zone";
+
+/// The five fields, with the numbers that each takes.
+const FIELDS: [(&str, u8, u8); 5] = [
+    ("minute", 0, 59),
+    ("hour", 0, 23),
+    ("day of the month", 1, 31),
+    ("month", 1, 12),
+    ("day of the week", 0, 7),
+];
+
+/// What may stand after `@`.
+const WORDS: [&str; 7] = [
+    "hourly", "daily", "midnight", "weekly", "monthly", "yearly", "annually",
+];
+
 /// The flags about the schedule, as typed.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Typed {
@@ -56,9 +74,7 @@ pub(super) fn settle(typed: Typed) -> Result<Schedule, Error> {
         (None, None) => None,
     };
     if typed.tz.is_some() && matches!(plan, Some(Plan::Every(_))) {
-        return Err(usage(
-            "--tz goes with --cron; a period is the same in every time zone",
-        ));
+        return Err(usage(ZONE_WITHOUT_CRON));
     }
     let grace = one_of(
         ("--grace", typed.grace),
@@ -106,18 +122,40 @@ pub(super) fn seconds(flag: &str, text: &str, least: u64) -> Result<u64, Error> 
 /// leave the stars alone gives something else.
 fn cron(text: &str) -> Result<String, Error> {
     let text = text.trim();
-    let looks_like_one = if text.starts_with('@') {
-        text.len() > 1 && !text.contains(char::is_whitespace)
+    let looks_like_one = if let Some(word) = text.strip_prefix('@') {
+        WORDS.iter().any(|known| known.eq_ignore_ascii_case(word))
     } else {
-        text.split_whitespace().count() == 5
+        text.split_whitespace().count() == FIELDS.len()
     };
     if looks_like_one && text.len() <= TEXT_MAX && !text.contains(char::is_control) {
-        return Ok(text.to_owned());
+        return match out_of_range(text) {
+            Some(why) => Err(usage(format!("--cron: {why}"))),
+            None => Ok(text.to_owned()),
+        };
     }
     Err(usage(format!(
         "--cron: '{}' is not a cron expression; write all five fields in quotes (\"0 2 * * *\"), or a word such as @daily",
         text.chars().take(60).collect::<String>().escape_debug()
     )))
+}
+
+/// What is wrong with a number of a cron expression that stands alone or in a range. The rest of
+/// the grammar is the server's to know.
+fn out_of_range(text: &str) -> Option<String> {
+    for (field, (name, least, most)) in text.split_whitespace().zip(FIELDS) {
+        for item in field.split(',') {
+            let numbers = item.split('/').next().unwrap_or_default().split('-');
+            for number in numbers.filter(|n| n.bytes().all(|b| b.is_ascii_digit())) {
+                if !number.is_empty() && !number.parse().is_ok_and(|n| (least..=most).contains(&n))
+                {
+                    return Some(format!(
+                        "the {name} '{number}' is wrong, it may be {least} to {most}"
+                    ));
+                }
+            }
+        }
+    }
+    None
 }
 
 /// The name of a time zone, or what may be one.
@@ -161,11 +199,42 @@ mod tests {
     }
 
     #[test]
-    fn a_cron_expression_has_five_fields_or_is_a_word() {
-        for text in ["0 2 * * *", " */5  * * * MON-FRI ", "@daily"] {
+    fn a_number_out_of_its_range_is_told() {
+        for (text, word) in [
+            ("61 * * * *", "the minute '61' is wrong, it may be 0 to 59"),
+            ("0 1,24 * * *", "the hour '24'"),
+            ("0 0 0 * *", "the day of the month '0'"),
+            ("0 0 1-32/2 * *", "the day of the month '32'"),
+            ("0 0 * 13 *", "the month '13'"),
+            ("0 0 * * 8", "the day of the week '8'"),
+            ("999999999999 * * * *", "the minute"),
+        ] {
+            let told = typed(&[("--cron", text)]).unwrap_err();
+            assert!(told.contains(word), "{text}: {told}");
+        }
+        for text in [
+            "*/90 * * * *",
+            "5,7 1-5 L,15W JAN-3 7,5L,1#2",
+            "0-59 0-23 1-31 1-12 0-7",
+        ] {
             assert!(typed(&[("--cron", text)]).is_ok(), "{text}");
         }
-        for text in ["", "0", "0 2 * *", "0 0 2 * * *", "@", "@every 5m"] {
+    }
+
+    #[test]
+    fn a_cron_expression_has_five_fields_or_is_a_word() {
+        for text in ["0 2 * * *", " */5  * * * MON-FRI ", "@daily", "@Yearly"] {
+            assert!(typed(&[("--cron", text)]).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "0 2 * *",
+            "0 0 2 * * *",
+            "@",
+            "@every 5m",
+            "@reboot",
+        ] {
             let told = typed(&[("--cron", text)]).unwrap_err();
             assert!(told.contains("quotes"), "{text}: {told}");
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::Context;
+use super::{Context, confirm};
 use crate::client::args::SpoolCommand;
 use crate::client::delivery::{Courier, Flushed, Spool};
 use crate::client::error::{Error, Kind};
@@ -19,7 +19,7 @@ pub fn run(context: &Context, command: &SpoolCommand) -> Result<i32, Error> {
     match command {
         SpoolCommand::List(_) => list(context).map(|()| 0),
         SpoolCommand::Flush(_) => flush(context),
-        SpoolCommand::Clear(_) => clear(context).map(|()| 0),
+        SpoolCommand::Clear(typed) => clear(context, typed.yes).map(|()| 0),
     }
 }
 
@@ -121,12 +121,23 @@ fn flush(context: &Context) -> Result<i32, Error> {
     Ok(i32::from(Kind::Network.exit_code()))
 }
 
-fn clear(context: &Context) -> Result<(), Error> {
+fn clear(context: &Context, yes: bool) -> Result<(), Error> {
     let spool = spool()?;
+    let kept = spool.list().map_err(|error| trouble(&spool, &error))?.len();
+    if kept > 0 {
+        let question = format!("Throw away {}? Those runs are never reported.", pings(kept));
+        confirm(&question, yes)?;
+    }
     let count = spool.clear().map_err(|error| trouble(&spool, &error))?;
     render::one(context.format, &json!({ "removed": count }), || {
-        unless_quiet(context, format!("{count} kept pings thrown away\n"))
+        unless_quiet(context, format!("{} thrown away\n", pings(count)))
     })
+}
+
+/// So many of them, in words.
+fn pings(count: usize) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} kept ping{s}")
 }
 
 /// How it went, for a person who wants to know: what was asked for is that it is done.

@@ -27,6 +27,15 @@ pub fn update(context: &Context, typed: CheckUpdate) -> Result<(), Error> {
         // As API.md has it, this is what makes the period count.
         change.cron_expression = Some(String::new());
     }
+    let is_cron = check.schedule_type == ScheduleType::Cron || change.cron_expression.is_some();
+    if change
+        .timezone
+        .as_ref()
+        .is_some_and(|zone| !zone.is_empty())
+        && !is_cron
+    {
+        return Err(usage(plan::ZONE_WITHOUT_CRON));
+    }
     let after: Check = api.put(&format!("/checks/{}", check.id), &change)?;
     api.remember(|account| account.learn_one(&after));
     context

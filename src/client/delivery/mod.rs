@@ -14,6 +14,7 @@ mod verdict;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -109,6 +110,8 @@ pub struct Courier {
     found: Mutex<Option<(Target, Place)>>,
     /// The files of pings that are in the spool, by key.
     kept: Mutex<HashMap<Uuid, PathBuf>>,
+    /// Whether it was said that nothing can be kept: each ping of a run meets that again.
+    told_of_no_room: AtomicBool,
 }
 
 impl Courier {
@@ -127,6 +130,7 @@ impl Courier {
             spool: settings::spool_directory().map(Spool::new),
             found: Mutex::new(None),
             kept: Mutex::default(),
+            told_of_no_room: AtomicBool::new(false),
         }
     }
 
@@ -203,6 +207,7 @@ impl Courier {
                     self.kept().insert(ping.key, path);
                 }
             }
+            Err(_) if self.told_of_no_room.swap(true, Ordering::Relaxed) => {}
             Err(error) => {
                 self.talk.warn(&format!(
                     "can't keep a ping in {} ({error}); PAKYAS_SPOOL_DIR names another place",
@@ -218,6 +223,7 @@ impl Courier {
         ping: &Ping,
         deadline: Instant,
     ) -> Result<Delivered, Error> {
+        let begun = Instant::now();
         let mut tried_to_keep = false;
         let mut requests = 0;
         let mut looked_again = false;
@@ -257,7 +263,7 @@ impl Courier {
                             self.remember(target, place);
                         }
                         Err(error) if error.kind() == Kind::Network => {
-                            self.wait(attempt, error, deadline)?;
+                            self.wait(attempt, error, begun, deadline)?;
                         }
                         Err(error) => return Err(error),
                     }
@@ -267,7 +273,7 @@ impl Courier {
                     if !std::mem::replace(&mut tried_to_keep, true) {
                         self.keep(target, place.as_ref(), ping);
                     }
-                    self.wait(attempt, error, deadline)?;
+                    self.wait(attempt, error, begun, deadline)?;
                 }
                 (Verdict::Delivered, None) => {}
             }
@@ -278,13 +284,24 @@ impl Courier {
         ))
     }
 
-    /// Waits before the next attempt; gives the error back where that would be too late.
-    fn wait(&self, attempt: u32, error: Error, deadline: Instant) -> Result<(), Error> {
+    /// Waits before the next attempt; gives the error back where that would be too late, with how
+    /// long it was tried: what it says is of the last attempt.
+    fn wait(
+        &self,
+        attempt: u32,
+        error: Error,
+        begun: Instant,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         let chance = random::bytes::<1>().map_or(0, |[byte]| byte);
         let pause = pause::after(attempt, chance, error.asked_pause());
         let left = deadline.saturating_duration_since(Instant::now());
         if pause >= left {
-            return Err(error);
+            if attempt == 1 {
+                return Err(error);
+            }
+            let took = milliseconds(begun.elapsed().as_millis() as u64);
+            return Err(error.and(&format!("; tried {attempt} times in {took}")));
         }
         self.talk.detail(&format!(
             "{}; trying again in {}",
@@ -331,6 +348,10 @@ impl Courier {
         });
         match answer {
             Ok(answer) => verdict::of_answer(&answer, origin(&place.base)),
+            // Where nothing says which server it is, it may well be another.
+            Err(error) if place.base == wire::DEFAULT_PING_URL => verdict::of_error(
+                error.and(" (--ping-url or PAKYAS_PING_URL names another server)"),
+            ),
             Err(error) => verdict::of_error(error),
         }
     }

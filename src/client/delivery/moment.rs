@@ -34,9 +34,11 @@ impl Moment {
     pub fn record(self) -> Recorded {
         let now = Recorded::now();
         let age = millis(self.age());
+        let since_boot_ms = now.since_boot_ms.checked_sub(age);
         Recorded {
-            boot_id: now.boot_id,
-            since_boot_ms: now.since_boot_ms.saturating_sub(age),
+            // What happened before this boot can't be told by its clock.
+            boot_id: now.boot_id.filter(|_| since_boot_ms.is_some()),
+            since_boot_ms: since_boot_ms.unwrap_or_default(),
             unix_ms: now.unix_ms.saturating_sub(age),
         }
     }

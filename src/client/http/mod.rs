@@ -17,6 +17,7 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, http};
 
 pub use age::Age;
+use proxy::Given;
 
 use super::address::origin;
 use super::error::{Error, Kind};
@@ -134,7 +135,18 @@ impl Http {
                 builder = builder.header(header::DATE, date);
             }
         }
-        let proxy = self.proxies.choose(request.url, https);
+        let given = self.proxies.choose(request.url, https);
+        let proxy = given.and_then(|given| given.proxy.clone());
+        if let (Some(given), None) = (given, &proxy) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!(
+                    "The proxy {} is not an address: the port is wrong, or it is no host; \
+                     write it as http://proxy.example.com:3128",
+                    given.shown
+                ),
+            ));
+        }
         if proxy.as_ref().is_some_and(proxy::is_socks) {
             return Err(Error::new(
                 Kind::Network,
@@ -144,7 +156,7 @@ impl Http {
                 ),
             ));
         }
-        let told = |error| told(error, origin, request.budget, proxy.is_some());
+        let told = |error| told(error, origin, request.budget, given);
         let unfit = |_| {
             Error::new(
                 Kind::Usage,
@@ -235,7 +247,7 @@ fn read_certificates(path: &OsString) -> Result<RootCertStore, Error> {
 }
 
 /// An exchange that failed, as a sentence.
-fn told(error: ureq::Error, origin: &str, budget: Duration, by_proxy: bool) -> Error {
+fn told(error: ureq::Error, origin: &str, budget: Duration, proxy: Option<&Given>) -> Error {
     use ureq::Error as E;
     let why = match error {
         E::Timeout(ureq::Timeout::Resolve) => names::trouble(true),
@@ -262,7 +274,9 @@ fn told(error: ureq::Error, origin: &str, budget: Duration, by_proxy: bool) -> E
         }
         _ => "the exchange failed".to_owned(),
     };
-    let through = if by_proxy { " through the proxy" } else { "" };
+    let through = proxy.map_or_else(String::new, |proxy| {
+        format!(" through the proxy {}", proxy.shown)
+    });
     Error::new(
         Kind::Network,
         format!("Can't reach {origin}{through}: {why}"),
@@ -290,7 +304,7 @@ fn tls_trouble(error: &rustls::Error) -> String {
             "its issuer has the name but not the key of one that is trusted (PAKYAS_CA_FILE names one to trust)"
         }
         E::InvalidCertificate(_) => {
-            "its certificate can't be trusted (PAKYAS_CA_FILE names an issuer to trust)"
+            "its certificate can't be trusted (PAKYAS_CA_FILE names an issuer to trust; a self-signed certificate must say CA:FALSE)"
         }
         E::AlertReceived(_) => "it refused the encrypted connection",
         E::InvalidMessage(_) => "it does not speak TLS; is it an http:// address?",

@@ -9,10 +9,35 @@ use std::net::IpAddr;
 use ureq::http::Uri;
 use ureq::{Proxy, ProxyProtocol};
 
+use crate::wire::has_a_wrong_port;
+
 pub(super) struct Proxies {
-    http: Option<Proxy>,
-    https: Option<Proxy>,
+    http: Option<Given>,
+    https: Option<Given>,
     except: Vec<String>,
+}
+
+/// A proxy as it was named.
+#[derive(Clone)]
+pub(super) struct Given {
+    /// None where what was named is no address.
+    pub(super) proxy: Option<Proxy>,
+    /// Host and port as they were typed, or whatever else, without a name and password, and the
+    /// variable.
+    pub(super) shown: String,
+}
+
+impl Given {
+    fn new(variable: &str, value: &str) -> Self {
+        let after_scheme = value.split_once("://").map_or(value, |(_, rest)| rest);
+        let host = after_scheme.split('/').next().unwrap_or_default();
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        let proxy = Proxy::new(value).ok();
+        Self {
+            proxy: proxy.filter(|_| !has_a_wrong_port(host)),
+            shown: format!("{} ({variable})", host.escape_debug()),
+        }
+    }
 }
 
 impl Proxies {
@@ -21,19 +46,20 @@ impl Proxies {
     }
 
     fn from(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let first = |names: &[&str]| {
+        let first = |names: &[&'static str]| {
             names
                 .iter()
-                .filter_map(|name| variable(name))
-                .map(|value| value.trim().to_owned())
-                .find(|value| !value.is_empty())
+                .filter_map(|name| Some((*name, variable(name)?.trim().to_owned())))
+                .find(|(_, value)| !value.is_empty())
         };
-        let proxy = |names: &[&str]| first(names).and_then(|value| Proxy::new(&value).ok());
+        let proxy = |names: &[&'static str]| {
+            first(names).map(|(variable, value)| Given::new(variable, &value))
+        };
         Self {
             http: proxy(&["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]),
             https: proxy(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
             except: first(&["NO_PROXY", "no_proxy"])
-                .unwrap_or_default()
+                .map_or_else(String::new, |(_, value)| value)
                 .split(',')
                 .map(|entry| entry.trim().to_ascii_lowercase())
                 .filter(|entry| !entry.is_empty())
@@ -42,7 +68,7 @@ impl Proxies {
     }
 
     /// The proxy for that address; `None` goes there directly.
-    pub(super) fn choose(&self, url: &str, https: bool) -> Option<Proxy> {
+    pub(super) fn choose(&self, url: &str, https: bool) -> Option<&Given> {
         let proxy = if https { &self.https } else { &self.http };
         let uri: Uri = url.parse().ok()?;
         let host = uri
@@ -54,7 +80,7 @@ impl Proxies {
         if here || self.except.iter().any(|entry| excepts(entry, &host)) {
             return None;
         }
-        proxy.clone()
+        proxy.as_ref()
     }
 }
 
@@ -85,8 +111,28 @@ mod tests {
         })
     }
 
-    fn host(proxy: Option<Proxy>) -> Option<String> {
-        proxy.map(|proxy| proxy.host().to_owned())
+    fn host(given: Option<&Given>) -> Option<String> {
+        Some(given?.proxy.as_ref()?.host().to_owned())
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_not_gone_around_and_is_shown_without_its_password() {
+        for (value, shown) in [
+            ("http://me:secret@p:99999/x", "p:99999 (ALL_PROXY)"),
+            ("p:", "p: (ALL_PROXY)"),
+            ("http://", " (ALL_PROXY)"),
+            ("a b", "a b (ALL_PROXY)"),
+        ] {
+            let all = proxies(&[("ALL_PROXY", value)]);
+            let given = all.choose("http://a.com", false).unwrap();
+            assert_eq!((given.proxy.is_none(), given.shown.as_str()), (true, shown));
+        }
+        let all = proxies(&[("ALL_PROXY", "me:secret@p:3128")]);
+        let given = all.choose("https://a.com", true).unwrap();
+        assert_eq!(
+            (given.proxy.is_some(), given.shown.as_str()),
+            (true, "p:3128 (ALL_PROXY)")
+        );
     }
 
     #[test]

@@ -53,6 +53,8 @@ struct Shared {
     carrier: OnceLock<Box<dyn Carrier>>,
     /// Pairs the start with the end.
     run_id: OnceLock<String>,
+    /// The start's ping, once its thread has begun.
+    started: OnceLock<Ping>,
     start_is_over: Mutex<bool>,
     start_ended: Condvar,
     news: Sender<News>,
@@ -68,6 +70,7 @@ impl Mail {
             open,
             carrier: OnceLock::new(),
             run_id: OnceLock::new(),
+            started: OnceLock::new(),
             start_is_over: Mutex::new(false),
             start_ended: Condvar::new(),
             news: sender,
@@ -82,8 +85,9 @@ impl Mail {
         };
         let deadline = begun + budget;
         let work = move || {
-            let ping = shared.of_this_run(Ping::new(Kind::Start.into(), at));
-            shared.deliver(Which::Start, &ping, deadline);
+            let start = || shared.of_this_run(Ping::new(Kind::Start.into(), at));
+            let ping = shared.started.get_or_init(start);
+            shared.deliver(Which::Start, ping, deadline);
             shared.start_over();
         };
         // No thread can be had (a limit on processes): the end may fare better, the job must not care.
@@ -101,6 +105,7 @@ impl Mail {
         let work = move || {
             if pressed || !shared.await_start(Instant::now() + TROUBLE) {
                 shared.carrier().keep(&ping);
+                shared.keep_start();
             }
             let patience = deadline.saturating_duration_since(Instant::now()) / 2;
             shared.await_start(Instant::now() + patience);
@@ -170,6 +175,16 @@ impl Shared {
         let run_id = self.run_id.get_or_init(|| ping.key.to_string());
         ping.run_id = Some(run_id.clone());
         ping
+    }
+
+    /// Keeps a start that is still on its way: an attempt that hangs has not failed yet, and this
+    /// process ends with the end. Where it arrives all the same, its key makes it count once.
+    fn keep_start(&self) {
+        if let Some(start) = self.started.get()
+            && !*self.start_flag()
+        {
+            self.carrier().keep(start);
+        }
     }
 
     /// Delivers one of the two; gives whether the server has it.
@@ -244,7 +259,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::client::error::{Error, Kind};
-    use crate::wire::ping::Signal;
+    use crate::wire::{self, ping::Signal};
 
     /// A network that is away, and a disk that takes a start only once it is told to.
     struct SlowDisk(Arc<(Mutex<bool>, Condvar)>);
@@ -264,6 +279,46 @@ mod tests {
         }
 
         fn after_work(&self, _: Instant) {}
+    }
+
+    /// A network on which a start hangs for ever and an end does not.
+    struct HangingStart(Arc<Mutex<Vec<wire::Kind>>>);
+
+    impl Carrier for HangingStart {
+        fn carry(&self, ping: &Ping, _: Instant) -> Delivery {
+            if ping.signal.kind == wire::Kind::Start {
+                loop {
+                    thread::park();
+                }
+            }
+            Delivery::Lost(Error::new(Kind::Refused, "here"))
+        }
+
+        fn keep(&self, ping: &Ping) -> bool {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(ping.signal.kind);
+            true
+        }
+
+        fn after_work(&self, _: Instant) {}
+    }
+
+    #[test]
+    fn a_start_that_hangs_is_kept_before_the_end_is_sent() {
+        let kept = Arc::default();
+        let theirs = Arc::clone(&kept);
+        let open = move || -> Box<dyn Carrier> { Box::new(HangingStart(Arc::clone(&theirs))) };
+        let talk = Talk::new(&crate::client::args::Globals::default());
+        let mut mail = Mail::start(Box::new(open), talk, Moment::now(), TROUBLE);
+        let end = Ping::new(Signal::exit(0), Moment::now());
+        mail.end(end, Instant::now() + TROUBLE, false);
+        let patience = Instant::now() + Duration::from_secs(60);
+        while mail.end_outcome().is_none() {
+            assert!(Instant::now() < patience, "the end is stuck");
+            thread::sleep(Duration::from_millis(1));
+        }
+        let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(*kept, [wire::Kind::Success, wire::Kind::Start]);
     }
 
     #[test]

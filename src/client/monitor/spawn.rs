@@ -101,6 +101,11 @@ fn refusal(program: &OsStr, error: &io::Error) -> Ending {
             "the interpreter or loader that it names does not exist".to_owned()
         }
         io::ErrorKind::NotFound if has_path => "there is no such file".to_owned(),
+        io::ErrorKind::NotFound if name.contains(' ') => {
+            "there is no such command in PATH; without the quotes around it, the words after the \
+             first are its arguments"
+                .to_owned()
+        }
         io::ErrorKind::NotFound => "there is no such command in PATH".to_owned(),
         io::ErrorKind::PermissionDenied if Path::new(program).is_dir() => {
             "it is a directory".to_owned()

@@ -715,3 +715,24 @@ proptest! {
         let _ = Cron::parse(&text, TimeZone::UTC);
     }
 }
+
+#[test]
+fn an_occurrence_decades_away_is_found_past_all_settings_of_the_clock_at_once() {
+    // The fifth Monday of a February, by the clock: every 28 years, of which each has two
+    // settings of the clock. A check with a threshold of 100 asks 100 times.
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let cron = Cron::parse("0 */23 * 2 1#5", zone).unwrap();
+    let begun = std::time::Instant::now();
+    let mut years = Vec::new();
+    for _ in 0..100 {
+        let mut at = 1_774_742_400_000;
+        years.clear();
+        for _ in 0..100 {
+            at = cron.next_after(at).unwrap();
+            years.push(at / 31_556_952_000 + 1970);
+        }
+    }
+    assert_eq!(years[..4], [2044, 2044, 2072, 2072]);
+    // One setting after the other it took thirty times as long.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(3));
+}

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::random::{self, NoRandomness};
 use crate::server::engine::Millis;
+use crate::server::hash::hex;
 
 /// How long a machine may wait for its answer, milliseconds.
 pub const TIME: Millis = 10 * 60 * 1000;
@@ -158,10 +159,6 @@ impl Devices {
             found.decision = told.decision;
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Eight letters in two groups.

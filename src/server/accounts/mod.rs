@@ -1,9 +1,11 @@
 //! Who may come in: passwords, attempts, machines that ask for a key, and what is remembered of
 //! a key's use. Knows nothing of HTTP; what must outlive the process is in the store.
 
+pub mod agents;
 mod attempts;
 pub mod devices;
 pub mod passwords;
+mod shown;
 mod uses;
 
 use std::net::IpAddr;
@@ -16,6 +18,7 @@ use super::store::{Store, StoreError};
 use attempts::Attempts;
 pub use devices::Devices;
 use passwords::Passwords;
+use shown::Shown;
 pub use uses::Uses;
 
 /// All of it, for one server.
@@ -25,6 +28,8 @@ pub struct Accounts {
     attempts: Mutex<Attempts>,
     /// Machines that ask for a key.
     pub devices: Devices,
+    /// Keys that were just made, until they are shown.
+    pub shown: Shown,
     /// When keys were last used.
     pub uses: Uses,
 }

@@ -7,10 +7,11 @@ use crate::sys::{Typed, ask_hidden};
 
 /// The password in `file`, which is stdin where it is called `-`.
 pub(in crate::server) fn in_file(file: &str) -> Result<Secret, String> {
-    Secret::from_file(match file {
+    let path = match file {
         "-" => "/dev/stdin",
         path => path,
-    })
+    };
+    Secret::from_file("--password-file", path)
 }
 
 /// The hash of the password in `file`, or of the one that is typed.

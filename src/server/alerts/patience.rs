@@ -17,7 +17,7 @@ pub const BREAK_AFTER: u32 = 3;
 const KEPT_FOR: Millis = 86_400_000;
 
 /// The longest pause that a target may ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// What becomes of a delivery after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// What becomes of a delivery that was tried `attempts` times before and whose alert was
-    /// triggered at `since`.
+    /// What becomes of a delivery that was tried `attempts` times before, since it was last made
+    /// due at once, and whose alert was triggered at `since`.
     pub fn outcome(&self, attempts: u32, since: Millis) -> Outcome {
         match self.verdict {
             Verdict::Delivered => Outcome::Delivered,
@@ -55,7 +55,9 @@ impl Attempt {
                 // Where nothing gets through, it is not this delivery that is at fault.
                 let kept = self.failures >= BREAK_AFTER && self.now - since < KEPT_FOR;
                 match pause.or(kept.then_some(RETRIES[RETRIES.len() - 1])) {
-                    Some(pause) => Outcome::Again(self.now + self.asked().unwrap_or(pause)),
+                    // Not sooner than ever: a target that asks for a second each time would have
+                    // had all its attempts within some.
+                    Some(pause) => Outcome::Again(self.now + pause.max(self.asked().unwrap_or(0))),
                     None => Outcome::Failed,
                 }
             }
@@ -133,12 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_that_the_target_asks_for_is_kept_up_to_an_hour() {
+    fn a_pause_that_the_target_asks_for_is_kept_up_to_an_hour_and_never_shortens_ours() {
         let asked = |seconds| Attempt {
             retry_after: Some(Duration::from_secs(seconds)),
             ..attempt(Verdict::TryAgain, 1)
         };
-        assert_eq!(asked(7).outcome(0, 0), Outcome::Again(7_000));
+        assert_eq!(asked(7).outcome(0, 0), Outcome::Again(60_000));
+        assert_eq!(asked(700).outcome(0, 0), Outcome::Again(700_000));
         assert_eq!(asked(7).hold(), 7_000);
         assert_eq!(asked(86_400).hold(), 3_600_000);
         assert_eq!(asked(0).hold(), 1_000);

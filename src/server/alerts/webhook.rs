@@ -7,6 +7,7 @@ use ring::hmac;
 
 use super::{Answer, Verdict};
 use crate::VERSION;
+use crate::server::hash::hex;
 use crate::wire::header;
 
 /// How long a target may take in all (API.md).
@@ -105,11 +106,7 @@ fn verdict(status: u16) -> Verdict {
 /// `sha256=` and the HMAC-SHA256 of the body in hex.
 fn signature(secret: &str, body: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    let mut text = String::from("sha256=");
-    for byte in hmac::sign(&key, body.as_bytes()).as_ref() {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+    format!("sha256={}", hex(hmac::sign(&key, body.as_bytes()).as_ref()))
 }
 
 #[cfg(test)]

@@ -95,8 +95,8 @@ pub(in crate::server) fn make(
     })
 }
 
-/// With `manage` any key of the organization, also the one that asks: it is not good any more
-/// once this is answered. Whoever is signed in may always revoke their own.
+/// With `manage` any key of the organization. Whoever is signed in may always revoke their own,
+/// and a key itself: it is not good any more once this is answered.
 pub(super) fn revoke(app: &App, caller: &Caller, key: &str) -> Answer {
     end(app, caller, id(key, "API key")?)?;
     Ok(Response::empty())
@@ -105,7 +105,8 @@ pub(super) fn revoke(app: &App, caller: &Caller, key: &str) -> Answer {
 /// Revokes the organization's key, where the caller may.
 pub(in crate::server) fn end(app: &App, caller: &Caller, id: Uuid) -> Result<(), ApiError> {
     let org_id = caller.org_id;
-    if !caller.may(Scope::Manage.name()) {
+    let is_itself = matches!(&caller.credential, Credential::Key(key) if key.id == id);
+    if !is_itself && !caller.may(Scope::Manage.name()) {
         let owner = app
             .store
             .read(|connection| keys::owner(connection, org_id, id))?;

@@ -1,16 +1,16 @@
 //! Signing in: with a password for programs, and by a link for a machine with no browser.
 
-use ureq_proto::http::StatusCode;
+use ureq_proto::http::{StatusCode, header};
 use uuid::Uuid;
 
 use super::{Answer, ApiError, App, json};
-use crate::server::accounts::Refused;
 use crate::server::accounts::devices::{self, Decision, Device, NotNow};
+use crate::server::accounts::{Refused, agents};
 use crate::server::clock;
 use crate::server::http::{Request, Response};
 use crate::server::store::accounts::{Caller, Credential, memberships, role_in};
 use crate::server::store::keys::{self, NewKey};
-use crate::server::store::sessions::{self, ACCESS_TIME};
+use crate::server::store::sessions::{self, ACCESS_TIME, Signer};
 use crate::server::store::{StoreError, users};
 use crate::wire::account::{
     DeviceLogin, DeviceLoginBegun, DeviceLoginState, Login, OrgRef, Refresh, Refreshed, SignedIn,
@@ -30,7 +30,10 @@ pub(super) fn login(app: &App, request: &Request) -> Answer {
         .sign_in(&app.store, &email, &password, request.peer, clock::now())
         .map_err(refused)?;
     let id = user.id;
-    let tokens = app.store.write(move |desk| sessions::open(desk, id))?;
+    let signer = signer(request);
+    let tokens = app
+        .store
+        .write(move |desk| sessions::open(desk, id, &signer))?;
     Ok(secret(Response::json(
         StatusCode::OK,
         &SignedIn {
@@ -45,6 +48,15 @@ pub(super) fn login(app: &App, request: &Request) -> Answer {
             expires_in: ACCESS_TIME.unsigned_abs() / 1000,
         },
     )))
+}
+
+/// Who signs in with this request, for their list of sessions.
+pub(in crate::server) fn signer(request: &Request) -> Signer {
+    let agent = request.header(header::USER_AGENT.as_str());
+    Signer {
+        address: request.peer,
+        agent: agent.and_then(agents::in_words),
+    }
 }
 
 /// Why nobody is signed in, as the API says it.
@@ -136,7 +148,15 @@ fn said(text: Option<String>) -> Option<String> {
 }
 
 pub(super) fn poll(app: &App, request: &Request) -> Answer {
-    let token = request.parameter("token").unwrap_or_default();
+    let token = request
+        .parameter("token")
+        .filter(|token| !token.is_empty())
+        .ok_or_else(|| {
+            ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "Give the session_token of POST /cli/auth/init: /cli/auth/poll?token=…",
+            )
+        })?;
     let state = |status: &str| DeviceLoginState {
         status: status.to_owned(),
         ..DeviceLoginState::default()

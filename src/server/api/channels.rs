@@ -3,12 +3,13 @@
 use ureq_proto::http::{StatusCode, Uri};
 use uuid::Uuid;
 
-use super::{Answer, ApiError, App, id, id_parameter, json, name, own_org};
+use super::{Answer, ApiError, App, id, id_parameter, json, json_and_nulls, name, own_org};
 use crate::random;
 use crate::server::alerts::is_address;
 use crate::server::http::{Request, Response};
 use crate::server::store::accounts::Caller;
 use crate::server::store::{StoreError, channels, checks, deliveries, projects};
+use crate::wire;
 use crate::wire::webhook::{Alert, CheckRef, Delivery, Event, NamedRef};
 use crate::wire::{Channel, ChannelChange, ChannelKind, ChannelTest, NewChannel, Status};
 
@@ -81,7 +82,12 @@ pub(super) fn get(app: &App, caller: &Caller, channel: &str) -> Answer {
 
 pub(super) fn update(app: &App, caller: &Caller, channel: &str, request: &Request) -> Answer {
     let there = find(app, caller, channel)?;
-    let channel = change(app, caller, &there, json(request)?)?;
+    let (asked, nulls): (ChannelChange, _) = json_and_nulls(request)?;
+    let asked = ChannelChange {
+        secret: nulls.or_empty("secret", asked.secret),
+        ..asked
+    };
+    let channel = change(app, caller, &there, asked)?;
     Ok(Response::json(StatusCode::OK, &channel))
 }
 
@@ -92,10 +98,11 @@ pub(in crate::server) fn change(
     there: &Channel,
     change: ChannelChange,
 ) -> Result<Channel, ApiError> {
+    // Who sends back what they were shown changes nothing: a Slack URL is never shown whole.
+    let asked_target = change.target.filter(|text| *text != there.target);
     let change = ChannelChange {
         name: change.name.as_deref().map(name).transpose()?,
-        target: change
-            .target
+        target: asked_target
             .as_deref()
             .map(|text| target(there.kind, text))
             .transpose()?,
@@ -205,7 +212,7 @@ fn check_secret(kind: ChannelKind, secret: Option<&str>) -> Result<(), ApiError>
             "Only the deliveries of a webhook are signed; leave the secret out",
         ));
     }
-    if secret.len() > SECRET_MAX {
+    if secret.chars().count() > SECRET_MAX {
         return Err(ApiError::field(
             "secret",
             "The secret must not be longer than 1000 characters",
@@ -217,10 +224,11 @@ fn check_secret(kind: ChannelKind, secret: Option<&str>) -> Result<(), ApiError>
 fn is_http_url(text: &str) -> bool {
     text.len() <= TARGET_MAX
         && text.parse::<Uri>().is_ok_and(|uri| {
-            let userinfo = uri.authority().is_some_and(|a| a.as_str().contains('@'));
+            let authority = uri.authority().map_or("", |authority| authority.as_str());
             matches!(uri.scheme_str(), Some("http" | "https"))
                 && uri.host().is_some_and(|host| !host.is_empty())
-                && !userinfo
+                && !authority.contains('@')
+                && !wire::has_a_wrong_port(authority)
         })
 }
 

@@ -4,14 +4,17 @@ use jiff::tz::TimeZone;
 use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
-use super::{Answer, ApiError, App, description, id, id_parameter, json, name, own_org};
+use super::check_change::merge;
+use super::{
+    Answer, ApiError, App, description, id, id_parameter, json, json_and_nulls, name, own_org,
+};
 use crate::schedule::cron::Cron;
 use crate::schedule::{MAX_SECONDS, MIN_PERIOD_SECONDS, zone};
 use crate::server::clock;
 use crate::server::http::{Request, Response};
 use crate::server::store::accounts::Caller;
 use crate::server::store::checks::{self, Settled, Which};
-use crate::server::store::projects;
+use crate::server::store::{StoreError, projects};
 use crate::wire::check::{THRESHOLD_MAX, default_grace_seconds, is_slug};
 use crate::wire::{Check, CheckChange, NewCheck, ScheduleType};
 
@@ -56,45 +59,28 @@ pub(in crate::server) fn make(
     find_one(app, caller, id)
 }
 
-/// Only the fields given change: the others are filled in from the check as it is, and the
-/// whole is held against the same limits as a new one.
+/// Only the fields given change, and the whole is held against the same limits as a new one. The
+/// writer reads what is there, so that of two changes at once neither undoes the other.
 pub(super) fn update(app: &App, caller: &Caller, check: &str, request: &Request) -> Answer {
     let id = id(check, "check")?;
-    let change: CheckChange = json(request)?;
-    let old = find_one(app, caller, id)?;
-    let grace = change.missing_after_seconds.or(change.grace_seconds);
-    let misses = change.alert_after_miss_pings.or(change.missed_before_alert);
-    let failures = change
-        .alert_after_fail_pings
-        .or(change.alert_after_failures);
-    // An empty cron expression switches to the period, and so does saying so.
-    let simple = change.schedule_type == Some(ScheduleType::Simple);
-    let cron = match change.cron_expression {
-        None if simple => None,
-        None => old.cron_expression,
-        given => given,
-    };
-    let kept = app
-        .store
-        .read(|connection| checks::kept_period(connection, caller.org_id, id))?;
-    let asked = NewCheck {
-        project_id: old.project_id,
-        name: change.name.unwrap_or(old.name),
-        slug: change.slug.unwrap_or(old.slug),
-        description: change.description.or(old.description),
-        tags: change.tags.unwrap_or(old.tags),
-        schedule_type: change.schedule_type,
-        period_seconds: change.period_seconds.or(kept),
-        cron_expression: cron,
-        timezone: change.timezone.or(old.timezone),
-        grace_seconds: Some(grace.unwrap_or(old.grace_seconds)),
-        max_runtime_seconds: change.max_runtime_seconds.or(old.max_runtime_seconds),
-        alert_after_miss_pings: Some(misses.unwrap_or(old.alert_after_miss_pings)),
-        alert_after_fail_pings: Some(failures.unwrap_or(old.alert_after_fail_pings)),
-        ..NewCheck::default()
-    };
-    let check = replace(app, caller, id, asked)?;
-    Ok(Response::json(StatusCode::OK, &check))
+    let (change, nulls): (CheckChange, _) = json_and_nulls(request)?;
+    let org_id = caller.org_id;
+    app.store.write(move |desk| {
+        let connection = desk.connection;
+        let old = checks::list(connection, org_id, &Which::Id(id), "", desk.now)?.pop();
+        let old = old.ok_or(StoreError::Gone)?;
+        if let Some(project) = change.project_id
+            && projects::get(connection, org_id, project)?.is_none()
+        {
+            return Ok(Err(no_project()));
+        }
+        let kept = checks::kept_period(connection, org_id, id)?;
+        match merge(change, &nulls, old, kept).and_then(settle) {
+            Ok(new) => checks::update(desk, org_id, id, &new).map(Ok),
+            Err(refused) => Ok(Err(refused)),
+        }
+    })??;
+    Ok(Response::json(StatusCode::OK, &find_one(app, caller, id)?))
 }
 
 /// Gives the caller's check these values in place of those that it has. Its project stays.
@@ -148,7 +134,11 @@ fn own_project(app: &App, caller: &Caller, project: Uuid) -> Result<(), ApiError
     app.store
         .read(|connection| projects::get(connection, caller.org_id, project))?
         .map(|_| ())
-        .ok_or_else(|| ApiError::not_found("There is no project with this id"))
+        .ok_or_else(no_project)
+}
+
+fn no_project() -> ApiError {
+    ApiError::not_found("There is no project with this id")
 }
 
 /// Holds what is asked for against API.md's limits, and fills in what is not said.
@@ -160,9 +150,12 @@ pub(in crate::server) fn settle(new: NewCheck) -> Result<Settled, ApiError> {
         ));
     }
     let timing = settle_timing(&new)?;
-    let threshold = |field, value: Option<u32>| match value.unwrap_or(1) {
-        value if (1..=THRESHOLD_MAX).contains(&value) => Ok(value),
-        _ => Err(ApiError::field(field, "A threshold must be 1 to 100")),
+    let threshold = |one, other| {
+        let (field, value) = either(one, other);
+        match value.unwrap_or(1) {
+            value if (1..=THRESHOLD_MAX).contains(&value) => Ok(value),
+            _ => Err(ApiError::field(field, "A threshold must be 1 to 100")),
+        }
     };
     let tags_ok = new.tags.len() <= TAGS_MAX
         && new
@@ -190,12 +183,12 @@ pub(in crate::server) fn settle(new: NewCheck) -> Result<Settled, ApiError> {
             .map(|max| seconds("max_runtime_seconds", max, 1))
             .transpose()?,
         miss_threshold: threshold(
-            "alert_after_miss_pings",
-            new.alert_after_miss_pings.or(new.missed_before_alert),
+            ("alert_after_miss_pings", new.alert_after_miss_pings),
+            ("missed_before_alert", new.missed_before_alert),
         )?,
         fail_threshold: threshold(
-            "alert_after_fail_pings",
-            new.alert_after_fail_pings.or(new.alert_after_failures),
+            ("alert_after_fail_pings", new.alert_after_fail_pings),
+            ("alert_after_failures", new.alert_after_failures),
         )?,
     })
 }
@@ -217,6 +210,12 @@ fn settle_timing(new: &NewCheck) -> Result<Timing, ApiError> {
         .map(|text| zone::named(&text).map_err(|why| ApiError::field("timezone", &why.to_string())))
         .transpose()?;
     let cron = given(&new.cron_expression);
+    if cron.is_some() && new.schedule_type == Some(ScheduleType::Simple) {
+        return Err(ApiError::field(
+            "schedule_type",
+            "It can't be simple with a cron_expression; leave one of them out",
+        ));
+    }
     if cron.is_none() && new.schedule_type == Some(ScheduleType::Cron) {
         return Err(ApiError::field(
             "cron_expression",
@@ -233,7 +232,10 @@ fn settle_timing(new: &NewCheck) -> Result<Timing, ApiError> {
             ));
         }
     };
-    let asked_grace = new.missing_after_seconds.or(new.grace_seconds);
+    let (grace_field, asked_grace) = either(
+        ("missing_after_seconds", new.missing_after_seconds),
+        ("grace_seconds", new.grace_seconds),
+    );
     let gap = match &cron {
         None => period.unsigned_abs(),
         Some(expression) => {
@@ -251,8 +253,16 @@ fn settle_timing(new: &NewCheck) -> Result<Timing, ApiError> {
         period,
         cron,
         timezone: zone.map(|(name, _)| name),
-        grace: seconds("grace_seconds", grace, 0)?,
+        grace: seconds(grace_field, grace, 0)?,
     })
+}
+
+/// Of two names for one value the one that was given, with its value; the first beats the second.
+fn either<T>(
+    one: (&'static str, Option<T>),
+    other: (&'static str, Option<T>),
+) -> (&'static str, Option<T>) {
+    if one.1.is_some() { one } else { other }
 }
 
 /// A duration between `least` seconds and 366 days.

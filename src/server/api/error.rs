@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ureq_proto::http::StatusCode;
 
-use super::super::complaint::complain;
+use super::super::complaint::complain_once;
 use super::super::http::Response;
 use super::super::store::StoreError;
 use crate::wire::ErrorBody;
@@ -108,7 +108,7 @@ impl From<StoreError> for ApiError {
                 &format!("This organization has as many {what} as it may; remove one first"),
             ),
             error => {
-                complain(error);
+                complain_once(error);
                 Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "The server can't read or write its data at the moment; try again",

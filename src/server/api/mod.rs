@@ -2,9 +2,13 @@
 
 pub(super) mod api_keys;
 pub(super) mod auth;
+mod body;
 pub(super) mod channels;
+mod check_change;
 pub(super) mod checks;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod history;
 pub(super) mod maintenance;
 mod me;
@@ -28,6 +32,7 @@ use super::store::accounts::{self, Caller, Credential, Standing};
 use super::store::outbox;
 use super::web;
 use crate::wire::{self, ORG_KEY_MISMATCH};
+use body::{json, json_and_nulls};
 pub use error::ApiError;
 pub use rates::Rates;
 
@@ -92,6 +97,8 @@ impl Handler for App {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let answer = match segments.as_slice() {
             ["api", "v1", route @ ..] => self.management(&request, route),
+            // `OPTIONS *` asks what the server can at all (RFC 9110 section 9.3.7).
+            [] => Ok(Response::empty().with("allow", "GET, HEAD, POST, PUT, PATCH, DELETE")),
             ["healthz"] => self.health(&request),
             ["metrics"] => self.metrics(&request),
             // The first page takes no form: what is sent there is a ping that lost its id.
@@ -100,6 +107,7 @@ impl Handler for App {
             }
             _ if web::owns(&path) => Ok(web::answer(self, &request)),
             ["ping", rest @ ..] => pings::refuse(self, &request, rest),
+            _ if web::owns_for_people(&request) => Ok(web::answer(self, &request)),
             rest => pings::refuse(self, &request, rest),
         };
         let response = answer.unwrap_or_else(ApiError::into_response);
@@ -127,6 +135,8 @@ impl App {
             method => method,
         };
         let caller = |scope| self.caller(request, scope);
+        // For the keys' own routes, which look closer.
+        let anyone = || self.anyone(request);
         match (method, route) {
             ("GET", ["me"]) => me::show(self, &caller(Read)?),
             ("GET", ["organizations"]) => me::organizations(self, &caller(Read)?),
@@ -162,9 +172,8 @@ impl App {
             ("POST", ["maintenance"]) => maintenance::create(self, &caller(Write)?, request),
             ("DELETE", ["maintenance", id]) => maintenance::delete(self, &caller(Write)?, id),
             ("GET", ["api-keys"]) => api_keys::list(self, &caller(Read)?, request),
-            // These two look closer: who is signed in may more with keys of their own.
-            ("POST", ["api-keys"]) => api_keys::create(self, &caller(Read)?, request),
-            ("DELETE", ["api-keys", id]) => api_keys::revoke(self, &caller(Read)?, id),
+            ("POST", ["api-keys"]) => api_keys::create(self, &anyone()?, request),
+            ("DELETE", ["api-keys", id]) => api_keys::revoke(self, &anyone()?, id),
             ("POST", ["auth", "login"]) => auth::login(self, request),
             ("POST", ["auth", "refresh"]) => auth::refresh(self, request),
             ("POST", ["auth", "logout"]) => auth::logout(self, &caller(Read)?),
@@ -203,6 +212,15 @@ impl App {
 
     /// Whom the request's key or session speaks for, if it allows `scope`.
     fn caller(&self, request: &Request, scope: Scope) -> Result<Caller, ApiError> {
+        let caller = self.anyone(request)?;
+        match caller.may(scope.name()) {
+            true => Ok(caller),
+            false => Err(lacks(&caller, scope.name())),
+        }
+    }
+
+    /// The same, whatever it allows.
+    fn anyone(&self, request: &Request) -> Result<Caller, ApiError> {
         let token = request
             .header(header::AUTHORIZATION.as_str())
             .and_then(|value| value.split_once(' '))
@@ -212,9 +230,13 @@ impl App {
                 ApiError::unauthorized("Send an API key: Authorization: Bearer pk_live_…")
             })?;
         let now = clock::now();
-        let wanted = request.header(wire::header::ORG);
+        let wanted = request
+            .header(wire::header::ORG)
+            .filter(|text| !text.is_empty());
         // What is no id names no organization that anybody could belong to.
         let wanted_id = wanted.map(|text| text.parse().unwrap_or(Uuid::nil()));
+        // Who is signed in may belong to several, and needn't name it twice.
+        let wanted_id = wanted_id.or_else(|| named_org(request));
         let standing = self
             .store
             .read(|connection| accounts::standing(connection, token, wanted_id, now))?;
@@ -231,6 +253,9 @@ impl App {
                     "This API key or session expired at {at:.0}; create another key, or sign in again"
                 )));
             }
+            Standing::Stranger if wanted.is_none() && wanted_id.is_some() => {
+                return Err(no_such_org());
+            }
             Standing::Stranger => {
                 return Err(refused_org(
                     "You don't belong to the organization that was asked for; GET /api/v1/organizations lists yours",
@@ -238,16 +263,13 @@ impl App {
             }
         };
         self.count(request, caller.org_id)?;
-        if wanted_id.is_some_and(|id| id != caller.org_id) {
+        if wanted.is_some() && wanted_id != Some(caller.org_id) {
             let mut error = refused_org(ORG_KEY_MISMATCH);
             error.body.key_org_name = Some(caller.org_name);
             return Err(error);
         }
         if let Credential::Key(key) = &caller.credential {
             self.accounts.uses.note(&self.store, key.id, now);
-        }
-        if !caller.may(scope.name()) {
-            return Err(lacks(&caller, scope.name()));
         }
         Ok(caller)
     }
@@ -300,16 +322,6 @@ pub(super) fn lacks(caller: &Caller, scope: &str) -> ApiError {
     ApiError::new(StatusCode::FORBIDDEN, &sentence)
 }
 
-/// The JSON body of a request.
-fn json<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, ApiError> {
-    serde_json::from_slice(&request.body).map_err(|error| {
-        ApiError::new(
-            StatusCode::BAD_REQUEST,
-            &format!("The body is not the JSON that this route takes: {error}"),
-        )
-    })
-}
-
 /// An id in the path; what is no id names nothing.
 fn id(text: &str, what: &str) -> Result<Uuid, ApiError> {
     text.parse()
@@ -332,10 +344,27 @@ fn id_parameter(request: &Request, name: &'static str) -> Result<Option<Uuid>, A
 /// That a request which names an organization names the caller's.
 fn own_org(caller: &Caller, org_id: Option<Uuid>) -> Result<(), ApiError> {
     match org_id {
-        Some(id) if id != caller.org_id => Err(ApiError::not_found(
-            "There is no organization with this id that this key belongs to",
-        )),
+        Some(id) if id != caller.org_id => Err(no_such_org()),
         _ => Ok(()),
+    }
+}
+
+fn no_such_org() -> ApiError {
+    ApiError::not_found("There is no organization with this id that this key belongs to")
+}
+
+/// The organization that a request is about by its query or its body.
+fn named_org(request: &Request) -> Option<Uuid> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        org_id: Option<Uuid>,
+    }
+    match request.parameter("org_id") {
+        Some(text) => text.parse().ok(),
+        None => {
+            let named: Option<Named> = serde_json::from_slice(&request.body).ok();
+            named?.org_id
+        }
     }
 }
 

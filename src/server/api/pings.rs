@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use ureq_proto::http::{Method, StatusCode};
+use ureq_proto::http::{Method, StatusCode, header};
 
 use super::{Answer, ApiError, App, id};
 use crate::server::clock;
 use crate::server::engine::Millis;
+use crate::server::hash;
 use crate::server::http::{Handling, Request, Response};
 use crate::server::store::accounts::Caller;
 use crate::server::store::pings::{self, Incoming};
@@ -14,7 +15,7 @@ use crate::server::store::{StoreError, checks};
 use crate::wire::ping::Signal;
 use crate::wire::{self, Kind, MAX_AGE_MS, RUN_ID_MAX};
 
-/// The longest `Idempotency-Key`, characters.
+/// The longest `Idempotency-Key` that is remembered as it is, bytes.
 const KEY_MAX: usize = 200;
 
 /// How much of a `User-Agent` is kept, characters.
@@ -48,6 +49,11 @@ pub(super) fn begin(app: &App, request: Request) -> Handling {
         Ok((row, ping)) => {
             let (store, metrics) = (Arc::clone(&app.store), Arc::clone(&app.metrics));
             Handling::Later(Box::new(move |pending| {
+                // A client that gave up waiting comes again, and knows how long ago it was; what it
+                // sent before may have lain here for longer than anybody can tell.
+                if ping.idempotency_key.is_some() && pending.is_given_up() {
+                    return;
+                }
                 store.write_then(
                     move |desk| pings::take(desk, row, &ping),
                     move |taken| {
@@ -90,16 +96,17 @@ fn kind(path: &[&str]) -> Kind {
 /// Which check a ping is for, and what it says.
 fn read(app: &App, request: &Request, path: &[&str]) -> Result<(i64, Incoming), ApiError> {
     let unknown = || ApiError::not_found("There is no check with this id; is the ping URL right?");
-    let (public_id, suffix) = match path {
-        [public_id] => (public_id, ""),
-        [public_id, suffix] => (public_id, *suffix),
-        _ => return Err(unknown()),
-    };
-    let row = public_id
-        .parse()
-        .ok()
+    let row = path
+        .first()
+        .and_then(|public_id| public_id.parse().ok())
         .and_then(|id| app.store.check_row(id))
         .ok_or_else(unknown)?;
+    // What is no suffix is refused below.
+    let suffix = match path {
+        [_] => "",
+        [_, suffix] | [_, suffix, ""] => *suffix,
+        _ => "/",
+    };
     let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT];
     if !known.contains(&request.method) {
         return Err(ApiError::method("GET, HEAD, POST, PUT"));
@@ -115,9 +122,9 @@ fn bad(sentence: &str) -> ApiError {
 }
 
 /// Reads the headers; what is malformed is refused, so that its sender learns of it.
-fn incoming(request: &Request, signal: Signal) -> Result<Incoming, ApiError> {
-    let run_id = request
-        .header(wire::header::RUN)
+pub(super) fn incoming(request: &Request, signal: Signal) -> Result<Incoming, ApiError> {
+    let run_id = text(request, wire::header::RUN)?
+        .filter(|run| !run.is_empty())
         .map(str::to_owned)
         .or_else(|| request.parameter("rid"))
         .filter(|run| !run.is_empty());
@@ -127,13 +134,9 @@ fn incoming(request: &Request, signal: Signal) -> Result<Incoming, ApiError> {
     {
         return Err(bad("A run id may have up to 100 printable characters"));
     }
-    let idempotency_key = request
-        .header(wire::header::IDEMPOTENCY_KEY)
-        .map(str::to_owned);
-    if let Some(key) = &idempotency_key
-        && (key.is_empty() || key.len() > KEY_MAX)
-    {
-        return Err(bad("An Idempotency-Key must have 1 to 200 characters"));
+    let idempotency_key = text(request, wire::header::IDEMPOTENCY_KEY)?.map(kept_key);
+    if idempotency_key.as_ref().is_some_and(String::is_empty) {
+        return Err(bad("An Idempotency-Key must not be empty"));
     }
     let age = number(request, wire::header::AGE)?.unwrap_or(0);
     if age.unsigned_abs() > MAX_AGE_MS {
@@ -153,9 +156,10 @@ fn incoming(request: &Request, signal: Signal) -> Result<Incoming, ApiError> {
         max_rss_kb: number(request, wire::header::MAX_RSS_KB)?,
         clock_off: clock_off(request, received_at),
         source_ip: request.peer.to_canonical().to_string(),
-        user_agent: request
-            .header("user-agent")
-            .map(|agent| agent.chars().take(USER_AGENT_MAX).collect()),
+        user_agent: request.headers.get(header::USER_AGENT).map(|agent| {
+            let agent = String::from_utf8_lossy(agent.as_bytes());
+            agent.trim().chars().take(USER_AGENT_MAX).collect()
+        }),
         body: request.body.clone(),
     })
 }
@@ -169,6 +173,24 @@ fn clock_off(request: &Request, now: Millis) -> Option<Millis> {
         .ok()?;
     let off = sent.as_millisecond() - now;
     (off.abs() > CLOCK_OFF).then_some(off)
+}
+
+/// A header whose value counts, where it is given.
+fn text<'a>(request: &'a Request, name: &'static str) -> Result<Option<&'a str>, ApiError> {
+    match request.header(name) {
+        None if request.headers.contains_key(name) => {
+            Err(bad(&format!("The header {name} must be text (UTF-8)")))
+        }
+        value => Ok(value),
+    }
+}
+
+/// What is remembered of an Idempotency-Key: a long one by its hash, which says as much.
+fn kept_key(key: &str) -> String {
+    match key.len() {
+        0..=KEY_MAX => key.to_owned(),
+        _ => format!("sha256:{}", hash::sha256(key.as_bytes())),
+    }
 }
 
 /// A header that is a whole number, not below zero, where it is given.
@@ -210,8 +232,22 @@ pub(super) fn output(app: &App, caller: &Caller, check: &str, ping: &str) -> Ans
         .store
         .read(|connection| pings::body(connection, row, ping))?
         .ok_or_else(|| ApiError::not_found("There is no output with this ping"))?;
+    let body = whole_characters(&body);
+    let mut response = Response::text(StatusCode::OK, body);
+    if str::from_utf8(body).is_err() {
+        // As it was printed; in whatever it is, it is not in UTF-8.
+        response.headers = vec![("content-type", "text/plain".to_owned())];
+    }
     // What a job prints is shown as text and never run as a page.
-    Ok(Response::text(StatusCode::OK, body).with("x-content-type-options", "nosniff"))
+    Ok(response.with("x-content-type-options", "nosniff"))
+}
+
+/// A kept output without the rest of a character in UTF-8 within which it was cut.
+fn whole_characters(body: &[u8]) -> &[u8] {
+    /// Of the bytes of a character so many at most follow the first.
+    const REST_MAX: usize = 3;
+    let cut = (0..=REST_MAX.min(body.len())).find(|&cut| str::from_utf8(&body[cut..]).is_ok());
+    &body[cut.unwrap_or(0)..]
 }
 
 /// The row of the caller's check.

@@ -3,7 +3,9 @@
 use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
-use super::{Answer, ApiError, App, description, id, id_parameter, json, name, own_org};
+use super::{
+    Answer, ApiError, App, description, id, id_parameter, json, json_and_nulls, name, own_org,
+};
 use crate::server::http::{Request, Response};
 use crate::server::store::accounts::Caller;
 use crate::server::store::projects;
@@ -43,7 +45,12 @@ pub(super) fn get(app: &App, caller: &Caller, project: &str) -> Answer {
 }
 
 pub(super) fn update(app: &App, caller: &Caller, project: &str, request: &Request) -> Answer {
-    change(app, caller, id(project, "project")?, json(request)?)?;
+    let (asked, nulls): (ProjectChange, _) = json_and_nulls(request)?;
+    let asked = ProjectChange {
+        description: nulls.or_empty("description", asked.description),
+        ..asked
+    };
+    change(app, caller, id(project, "project")?, asked)?;
     get(app, caller, project)
 }
 

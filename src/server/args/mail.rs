@@ -1,7 +1,7 @@
 //! The flags of the mail server that alerts go through, and what they and the environment say
 //! together. The password is in a file or in the environment, never on the command line.
 
-use super::values::setting;
+use super::values::{noted, setting};
 use crate::secret::Secret;
 
 /// How the connection to the mail server is protected.
@@ -45,75 +45,105 @@ pub struct Typed {
     pub ca_file: Option<String>,
 }
 
-/// What flags and environment say; none where no host is named.
+/// What flags and environment say; none where nothing is said.
 ///
 /// # Errors
-/// A sentence that names the flag.
-pub fn settle(typed: Typed) -> Result<Option<Smtp>, String> {
+/// A sentence for each thing that is wrong, which names the flag.
+pub fn settle(typed: Typed) -> Result<Option<Smtp>, Vec<String>> {
     let either = |flag: Option<String>, name: &str| {
         flag.filter(|text| !text.is_empty())
             .or_else(|| setting(&format!("PAKYAS_SERVER_SMTP_{name}")))
     };
-    let Some(host) = either(typed.host, "HOST") else {
-        return Ok(None);
+    let mut wrong = Vec::new();
+    let host = either(typed.host, "HOST");
+    let port = either(typed.port, "PORT");
+    let security = either(typed.security, "SECURITY");
+    let user = either(typed.user, "USER");
+    let password_file = either(typed.password_file, "PASSWORD_FILE");
+    let password = setting("PAKYAS_SERVER_SMTP_PASSWORD");
+    let from = either(typed.from, "FROM");
+    let ca_file = either(typed.ca_file, "CA_FILE");
+    let Some(host) = host else {
+        let given = [
+            ("--smtp-port", port.is_some()),
+            ("--smtp-security", security.is_some()),
+            ("--smtp-user", user.is_some()),
+            ("--smtp-password-file", password_file.is_some()),
+            ("PAKYAS_SERVER_SMTP_PASSWORD", password.is_some()),
+            ("--smtp-from", from.is_some()),
+            ("--smtp-ca-file", ca_file.is_some()),
+        ];
+        let given = given.into_iter().find(|(_, is_given)| *is_given);
+        return match given {
+            None => Ok(None),
+            Some((flag, _)) => Err(vec![format!(
+                "{flag} needs --smtp-host, the mail server that alerts go through"
+            )]),
+        };
     };
     if host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
-        return Err(format!(
+        wrong.push(format!(
             "--smtp-host: '{}' is no host; write it like mail.example.com",
             host.escape_debug()
         ));
     }
-    let (security, usual) = match either(typed.security, "SECURITY").as_deref() {
-        None | Some("starttls") => (Security::StartTls, 587),
-        Some("tls") => (Security::Tls, 465),
-        Some("none") => (Security::None, 25),
-        Some(other) => {
-            return Err(format!(
-                "--smtp-security is starttls, tls or none, not '{other}'"
-            ));
-        }
+    let security = match security.as_deref() {
+        None | Some("starttls") => Ok((Security::StartTls, 587)),
+        Some("tls") => Ok((Security::Tls, 465)),
+        Some("none") => Ok((Security::None, 25)),
+        Some(other) => Err(format!(
+            "--smtp-security is starttls, tls or none, not '{other}'"
+        )),
     };
-    let port = match either(typed.port, "PORT") {
+    let (security, usual) = noted(security, &mut wrong).unwrap_or((Security::StartTls, 0));
+    let port = match port {
         None => usual,
         Some(text) => match text.parse() {
             Ok(port) if port > 0 => port,
-            _ => return Err(format!("--smtp-port: '{text}' is no port")),
+            _ => {
+                wrong.push(format!("--smtp-port: '{text}' is no port"));
+                usual
+            }
         },
     };
-    let password = match either(typed.password_file, "PASSWORD_FILE") {
-        Some(path) => Some(Secret::from_file(&path)?),
-        None => setting("PAKYAS_SERVER_SMTP_PASSWORD")
-            .map(|text| Secret::from_setting(&text))
-            .transpose()?,
-    };
-    let login = match (either(typed.user, "USER"), password) {
+    let has_password = password_file.is_some() || password.is_some();
+    let password = match (password_file, password) {
+        (Some(path), _) => Some(Secret::from_file("--smtp-password-file", &path)),
+        (None, Some(text)) => Some(Secret::from_setting("PAKYAS_SERVER_SMTP_PASSWORD", &text)),
         (None, None) => None,
-        (Some(user), Some(password)) => Some((user, password)),
-        (Some(_), None) => {
-            return Err(
-                "--smtp-user needs a password; name a file that holds it with --smtp-password-file"
-                    .to_owned(),
-            );
-        }
-        (None, Some(_)) => {
-            return Err("there is a password for SMTP but no user; give --smtp-user".to_owned());
-        }
     };
-    if security == Security::None && login.is_some() {
-        return Err(
+    let password = password.and_then(|password| noted(password, &mut wrong));
+    let has_login = user.is_some() || has_password;
+    match (&user, has_password) {
+        (Some(_), false) => wrong.push(
+            "--smtp-user needs a password; name a file that holds it with --smtp-password-file"
+                .to_owned(),
+        ),
+        (None, true) => {
+            wrong.push("there is a password for SMTP but no user; give --smtp-user".to_owned());
+        }
+        _ => {}
+    }
+    if security == Security::None && has_login {
+        wrong.push(
             "--smtp-security none would send the password in the clear; use starttls or tls"
                 .to_owned(),
         );
     }
-    Ok(Some(Smtp {
-        port,
-        security,
-        login,
-        from: either(typed.from, "FROM")
-            .ok_or("--smtp-host needs --smtp-from, the address that alerts come from")?,
-        ca_file: either(typed.ca_file, "CA_FILE"),
-        host,
-    }))
+    if from.is_none() {
+        wrong.push("--smtp-host needs --smtp-from, the address that alerts come from".to_owned());
+    }
+    match from {
+        Some(from) if wrong.is_empty() => Ok(Some(Smtp {
+            host,
+            port,
+            security,
+            login: user.zip(password),
+            from,
+            ca_file,
+        })),
+        _ => Err(wrong),
+    }
 }
 
 #[cfg(test)]
@@ -144,11 +174,23 @@ mod tests {
     }
 
     #[test]
+    fn all_that_is_wrong_is_named_at_once() {
+        let wrong = settle(Typed {
+            host: Some("a b".to_owned()),
+            port: Some("x".to_owned()),
+            security: Some("ssl".to_owned()),
+            password_file: Some("/no/file".to_owned()),
+            ..Typed::default()
+        });
+        assert_eq!(wrong.unwrap_err().len(), 6);
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let with = |change: fn(&mut Typed)| {
             let mut typed = typed(None);
             change(&mut typed);
-            settle(typed).unwrap_err()
+            settle(typed).unwrap_err().join("; ")
         };
         for (sentence, word) in [
             (with(|t| t.security = Some("ssl".to_owned())), "'ssl'"),
@@ -159,6 +201,16 @@ mod tests {
                 "--smtp-password-file",
             ),
             (with(|t| t.host = Some("a b".to_owned())), "'a b'"),
+            (with(|t| t.host = None), "--smtp-from needs --smtp-host"),
+            (
+                settle(Typed {
+                    user: Some("me".to_owned()),
+                    ..Typed::default()
+                })
+                .unwrap_err()
+                .join("; "),
+                "--smtp-user needs --smtp-host",
+            ),
         ] {
             assert!(sentence.contains(word), "{sentence}");
         }

@@ -3,14 +3,15 @@
 
 use std::ffi::OsString;
 
-use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind};
+use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 
 use crate::suggest::nearest;
 
 /// Puts the arguments into the form that argh takes: flags of the program first.
 ///
 /// # Errors
-/// A sentence for: an argument that is not UTF-8, an unknown flag or command.
+/// A sentence for: an argument that is not UTF-8, an unknown flag or command, a flag given twice,
+/// a missing argument or one too many.
 pub(super) fn prepare(
     arguments: impl Iterator<Item = OsString>,
     program: &CommandInfoWithArgs,
@@ -18,6 +19,7 @@ pub(super) fn prepare(
     let mut command = program;
     let mut path = "pakyas-server".to_owned();
     let (mut flags, mut words) = (Vec::new(), Vec::new());
+    let (mut help, mut given, mut positionals) = (false, Vec::new(), 0);
     let mut arguments = arguments.map(|argument| {
         argument
             .into_string()
@@ -25,19 +27,28 @@ pub(super) fn prepare(
     });
     while let Some(argument) = arguments.next() {
         let argument = argument?;
-        if argument == "--help" || argument == "-h" {
-            words.push(argument);
+        let has_commands = !command.commands.is_empty();
+        if argument == "--help" || argument == "-h" || (argument == "help" && has_commands) {
+            help = true;
             continue;
         }
         if argument.len() < 2 || !argument.starts_with('-') {
             let commands = &command.commands;
-            if !commands.is_empty() && argument != "help" {
+            if has_commands {
                 let Some(found) = commands.iter().find(|known| known.name == argument) else {
                     let names = commands.iter().map(|known| known.name);
                     return Err(unknown(&path, "command", &argument, names));
                 };
                 command = &found.command;
                 path = format!("{path} {argument}");
+            } else {
+                positionals += 1;
+                if positionals > command.positionals.len() && !help {
+                    return Err(format!(
+                        "'{path}' takes no further argument '{}'",
+                        argument.escape_debug()
+                    ));
+                }
             }
             words.push(argument);
             continue;
@@ -46,17 +57,23 @@ pub(super) fn prepare(
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (argument.as_str(), None),
         };
-        let own = find(command, name);
-        let Some(flag) = own.or_else(|| find(program, name)) else {
+        let name = name.replace('_', "-");
+        let own = find(command, &name);
+        let Some(flag) = own.or_else(|| find(program, &name)) else {
             let known = command.flags.iter().chain(program.flags);
-            return Err(unknown(&path, "flag", name, known.map(|flag| flag.long)));
+            return Err(unknown(&path, "flag", &name, known.map(|flag| flag.long)));
         };
+        let may_repeat = flag.optionality == Optionality::Repeating;
+        if given.contains(&flag.long) && !may_repeat && !help {
+            return Err(format!("{name} is given twice"));
+        }
+        given.push(flag.long);
         let into = if own.is_some() && command.name != program.name {
             &mut words
         } else {
             &mut flags
         };
-        into.push(name.to_owned());
+        into.push(name.clone());
         match (matches!(flag.kind, FlagInfoKind::Option { .. }), attached) {
             (true, Some(value)) => into.push(value),
             (true, None) => {
@@ -70,7 +87,42 @@ pub(super) fn prepare(
         }
     }
     flags.extend(words);
+    if help {
+        flags.push("--help".to_owned());
+    } else if !given.contains(&"--version") {
+        complete(command, &path, &given, positionals)?;
+    }
     Ok(flags)
+}
+
+/// Whether all is there that the command can't do without.
+fn complete(
+    command: &CommandInfoWithArgs,
+    path: &str,
+    given: &[&str],
+    positionals: usize,
+) -> Result<(), String> {
+    // The program itself serves.
+    if !command.commands.is_empty() && path.contains(' ') {
+        let names: Vec<_> = command.commands.iter().map(|known| known.name).collect();
+        return Err(format!("'{path}' needs a command: {}", names.join(", ")));
+    }
+    let is_missing = |flag: &&FlagInfo<'_>| {
+        flag.optionality == Optionality::Required && !given.contains(&flag.long)
+    };
+    if let Some(flag) = command.flags.iter().find(is_missing) {
+        return Err(format!(
+            "'{path}' needs {}: {}",
+            flag.long, flag.description
+        ));
+    }
+    match command.positionals.get(positionals) {
+        Some(missing) if missing.optionality == Optionality::Required => Err(format!(
+            "'{path}' needs {}: {}",
+            missing.name, missing.description
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn unknown<'a>(

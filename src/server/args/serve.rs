@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::super::http::{Network, TlsFiles};
 use super::super::store::Retention;
-use super::values::{self, setting};
+use super::values::{self, noted, setting};
 use super::{Args, mail};
 
 /// Where the server listens unless told otherwise.
@@ -38,8 +38,64 @@ pub struct Serve {
     pub smtp: Option<mail::Smtp>,
 }
 
+/// What it takes to serve, as far as it makes sense: where a value does not, it is missing here.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// As in [`Serve`].
+    pub listen: Option<SocketAddr>,
+    /// As in [`Serve`].
+    pub data_dir: Option<PathBuf>,
+    /// As in [`Serve`].
+    pub public_url: Option<Option<String>>,
+    /// As in [`Serve`].
+    pub tls: Option<Option<TlsFiles>>,
+    /// As in [`Serve`].
+    pub access_log: Option<PathBuf>,
+    /// As in [`Serve`].
+    pub smtp: Option<Option<mail::Smtp>>,
+    proxies: Vec<Network>,
+    api_limit: Option<u32>,
+    retention: Retention,
+    /// A sentence for each value that makes no sense.
+    pub wrong: Vec<String>,
+}
+
 /// Settles the flags that serving takes; says all that is wrong with them at once.
 pub(super) fn settle(args: &Args) -> Result<Serve, String> {
+    let draft = draft(args);
+    let whole = (
+        draft.listen,
+        draft.data_dir,
+        draft.public_url,
+        draft.tls,
+        draft.api_limit,
+        draft.smtp,
+    );
+    match whole {
+        (
+            Some(listen),
+            Some(data_dir),
+            Some(public_url),
+            Some(tls),
+            Some(api_limit),
+            Some(smtp),
+        ) if draft.wrong.is_empty() => Ok(Serve {
+            listen,
+            data_dir,
+            public_url,
+            tls,
+            proxies: draft.proxies,
+            access_log: draft.access_log,
+            api_limit,
+            retention: draft.retention,
+            smtp,
+        }),
+        _ => Err(draft.wrong.join("\npakyas-server: ")),
+    }
+}
+
+/// Reads the flags that serving takes, and notes what is wrong with them.
+pub(super) fn draft(args: &Args) -> Draft {
     let mut wrong = Vec::new();
     let listen = or_setting(args.listen.clone(), "PAKYAS_SERVER_LISTEN")
         .unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
@@ -50,7 +106,9 @@ pub(super) fn settle(args: &Args) -> Result<Serve, String> {
         .transpose();
     let public_url = noted(public_url, &mut wrong);
     let tls = noted(tls(args), &mut wrong);
-    let proxies = noted(proxies(args), &mut wrong);
+    let proxies = proxies(args)
+        .filter_map(|proxy| noted(proxy, &mut wrong))
+        .collect();
     let access_log = args
         .access_log
         .clone()
@@ -64,34 +122,20 @@ pub(super) fn settle(args: &Args) -> Result<Serve, String> {
         },
     );
     let api_limit = noted(api_limit, &mut wrong);
-    let retention = noted(retention(args), &mut wrong);
-    let smtp = noted(smtp(args), &mut wrong);
-    let network = (listen, public_url, tls, proxies);
-    match (network, data_dir, api_limit, retention, smtp) {
-        (
-            (Some(listen), Some(public_url), Some(tls), Some(proxies)),
-            Some(data_dir),
-            Some(api_limit),
-            Some(retention),
-            Some(smtp),
-        ) => Ok(Serve {
-            listen,
-            data_dir,
-            public_url,
-            tls,
-            proxies,
-            access_log,
-            api_limit,
-            retention,
-            smtp,
-        }),
-        _ => Err(wrong.join("\npakyas-server: ")),
+    let retention = retention(args, &mut wrong);
+    let smtp = smtp(args).map_err(|sentences| wrong.extend(sentences)).ok();
+    Draft {
+        listen,
+        data_dir,
+        public_url,
+        tls,
+        access_log,
+        smtp,
+        proxies,
+        api_limit,
+        retention,
+        wrong,
     }
-}
-
-/// The value, or none and its error among what is wrong.
-fn noted<T>(value: Result<T, String>, wrong: &mut Vec<String>) -> Option<T> {
-    value.map_err(|sentence| wrong.push(sentence)).ok()
 }
 
 fn or_setting(flag: Option<String>, name: &str) -> Option<String> {
@@ -114,53 +158,55 @@ fn tls(args: &Args) -> Result<Option<TlsFiles>, String> {
     }
 }
 
-fn proxies(args: &Args) -> Result<Vec<Network>, String> {
-    if !args.trusted_proxy.is_empty() {
-        return args.trusted_proxy.iter().map(|text| text.parse()).collect();
-    }
-    setting("PAKYAS_SERVER_TRUSTED_PROXY")
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .map(str::parse)
-        .collect()
+fn proxies(args: &Args) -> impl Iterator<Item = Result<Network, String>> {
+    let texts = if args.trusted_proxy.is_empty() {
+        let texts = setting("PAKYAS_SERVER_TRUSTED_PROXY").unwrap_or_default();
+        let texts = texts.split(',').map(str::trim);
+        texts
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+            .collect()
+    } else {
+        args.trusted_proxy.clone()
+    };
+    texts.into_iter().map(|text: String| text.parse())
 }
 
 /// How much of the history is kept.
-fn retention(args: &Args) -> Result<Retention, String> {
+fn retention(args: &Args, wrong: &mut Vec<String>) -> Retention {
     let usual = Retention::default();
-    let number = |flag: &str, typed: Option<String>, variable: &str, most, otherwise| {
+    let mut number = |flag: &str, typed: Option<String>, variable: &str, most, otherwise| {
         let Some(text) = typed.or_else(|| setting(variable)) else {
-            return Ok(otherwise);
+            return otherwise;
         };
-        match text.parse() {
+        let number = match text.parse() {
             Ok(number) if (1..=most).contains(&number) => Ok(number),
             _ => Err(format!(
                 "{flag} (or {variable}) must be a whole number from 1 to {most}, not '{text}'"
             )),
-        }
+        };
+        noted(number, wrong).unwrap_or(otherwise)
     };
-    Ok(Retention {
+    Retention {
         days: number(
             "--keep-days",
             args.keep_days.clone(),
             "PAKYAS_SERVER_KEEP_DAYS",
             36_500,
             usual.days,
-        )?,
+        ),
         pings: number(
             "--keep-pings",
             args.keep_pings.clone(),
             "PAKYAS_SERVER_KEEP_PINGS",
             10_000_000,
             usual.pings,
-        )?,
-    })
+        ),
+    }
 }
 
 /// The mail server for alerts.
-fn smtp(args: &Args) -> Result<Option<mail::Smtp>, String> {
+fn smtp(args: &Args) -> Result<Option<mail::Smtp>, Vec<String>> {
     mail::settle(mail::Typed {
         host: args.smtp_host.clone(),
         port: args.smtp_port.clone(),

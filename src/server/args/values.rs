@@ -9,6 +9,11 @@ pub(super) fn setting(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The value, or none and its error among what is wrong.
+pub(super) fn noted<T>(value: Result<T, String>, wrong: &mut Vec<String>) -> Option<T> {
+    value.map_err(|sentence| wrong.push(sentence)).ok()
+}
+
 /// Where everything is kept: the flag, else the environment, else the default.
 pub(super) fn data_dir(flag: Option<PathBuf>) -> Result<PathBuf, String> {
     // An unset variable in a unit file must not begin an empty server somewhere.

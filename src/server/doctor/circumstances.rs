@@ -39,6 +39,9 @@ fn trouble(case: &Case<'_>) -> Option<Finding> {
         case.check.consecutive_failures,
     );
     let why = match (misses, failures) {
+        (0, 0) if case.check.running && case.check.began_since(case.facts.status_since) => {
+            "an expected run was missing, and one is under way".to_owned()
+        }
         (0, 0) if case.check.running => "a run has started and not ended".to_owned(),
         (0, 0) => "it has not reported".to_owned(),
         (0, _) => format!("{} in a row", count(failures, "failure")),

@@ -95,12 +95,20 @@ impl State {
         }
     }
 
+    /// The latest moment that it has seen.
+    pub fn seen(&self) -> Millis {
+        let pings = [self.last_ping, self.last_end, self.last_start, self.resumed];
+        let runs = self.runs.iter().map(|run| run.started);
+        let held = self.held.as_ref().map(|held| held.since);
+        let moments = pings.into_iter().flatten().chain(runs).chain(held);
+        moments.fold(self.since, Millis::max)
+    }
+
     /// When the next end is expected: after the last, or since it was resumed.
     fn next_end(&self, rules: &Rules) -> Option<Millis> {
         match (self.last_end, self.resumed) {
             (Some(ended), resumed) if resumed <= Some(ended) => {
-                let began = ended.saturating_sub(self.last_duration.unwrap_or(0));
-                Some(rules.next_after_run(began, ended))
+                Some(rules.expected_after(ended, self.last_duration))
             }
             (_, resumed) => resumed.map(|moment| rules.next_after(moment)),
         }
@@ -114,6 +122,12 @@ impl State {
             }
             _ => 0,
         }
+    }
+
+    /// When the run began that is open and within its limit; of several, the last.
+    pub fn running_well_since(&self) -> Option<Millis> {
+        let well = self.runs.iter().filter(|run| !run.overdue);
+        well.map(|run| run.started).max()
     }
 
     /// Whether a run is open that is within its limit.
@@ -238,10 +252,13 @@ pub enum Effect {
     },
 }
 
-/// Applies `event` to `state` and says what follows. `now` is never before a moment that the
-/// state has seen; a caller whose clock jumped back is served as if no time had passed.
+/// Applies `event` to `state` and says what follows. Where `now` is before a moment that the
+/// state has seen, the clock was set back: that moment counts as now.
 pub fn step(rules: &Rules, state: &State, event: &Event, now: Millis) -> (State, Vec<Effect>) {
     let mut turn = Turn::new(rules, state);
+    if state.seen() > now {
+        turn.set_back(now);
+    }
     match event {
         Event::Signal(signal) => {
             let signal = Signal {

@@ -13,6 +13,8 @@ const EARLY_MAX: Millis = 60_000;
 /// of a job that runs each minute, six seconds.
 const EARLY_PART: Millis = 10;
 
+const MINUTE: Millis = 60_000;
+
 /// When a check is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Schedule {
@@ -63,6 +65,12 @@ impl Rules {
         }
     }
 
+    /// When the end is expected after one at `ended`, of a run that took `duration` where that
+    /// is known.
+    pub fn expected_after(&self, ended: Millis, duration: Option<Millis>) -> Millis {
+        self.next_after_run(ended.saturating_sub(duration.unwrap_or(0)), ended)
+    }
+
     /// Whether what began at `began` is for the occurrence after it.
     fn is_early(&self, cron: &Cron, began: Millis, occurrence: Millis) -> bool {
         let ahead = occurrence.saturating_sub(began);
@@ -110,5 +118,83 @@ impl Rules {
             Schedule::Cron(cron) => cron.count(expected, until),
         };
         u32::try_from(further.saturating_add(1)).unwrap_or(u32::MAX)
+    }
+
+    /// Which expected pings are missing at `now`, where the first was due at `expected`: when
+    /// each was due, oldest first. Of more than `most`, the last.
+    pub fn missing(&self, expected: Millis, now: Millis, most: usize) -> Vec<Millis> {
+        let total = self.misses(expected, now);
+        let wanted = total.min(u32::try_from(most).unwrap_or(u32::MAX));
+        match &self.schedule {
+            Schedule::Period(period) => (total - wanted..total)
+                .map(|step| expected.saturating_add(period.saturating_mul(Millis::from(step))))
+                .collect(),
+            Schedule::Cron(cron) => {
+                let until = now.saturating_sub(self.grace);
+                // The first may be years ago: the walk begins where about so many are left.
+                let mut back = MINUTE.saturating_mul(Millis::from(wanted));
+                let first = loop {
+                    let from = until.saturating_sub(back);
+                    if from <= expected {
+                        break Some(expected);
+                    }
+                    if cron.count(from, until) >= u64::from(wanted) {
+                        break cron.next_after(from);
+                    }
+                    back = back.saturating_mul(4);
+                };
+                let mut due: Vec<Millis> = std::iter::successors(first, |at| cron.next_after(*at))
+                    .take_while(|at| *at <= until && wanted > 0)
+                    .collect();
+                due.split_off(due.len() - due.len().min(wanted as usize))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    fn rules(schedule: Schedule) -> Rules {
+        Rules {
+            schedule,
+            grace: 5 * MINUTE,
+            max_runtime: None,
+            miss_threshold: 1,
+            fail_threshold: 1,
+            windows: Windows::default(),
+        }
+    }
+
+    #[test]
+    fn each_missing_ping_stands_where_it_was_due_and_there_are_as_many_as_are_counted() {
+        let hour = 60 * MINUTE;
+        let hourly = rules(Schedule::Period(hour));
+        assert!(hourly.missing(hour, hour + 5 * MINUTE - 1, 30).is_empty());
+        assert_eq!(
+            hourly.missing(hour, 3 * hour + 6 * MINUTE, 30),
+            [hour, 2 * hour, 3 * hour]
+        );
+        assert_eq!(
+            hourly.missing(hour, 900 * hour, 2),
+            [898 * hour, 899 * hour]
+        );
+        for expression in ["0 * * * *", "*/7 2 * * *", "30 4 1 * *", "@yearly"] {
+            let cron = Cron::parse(expression, TimeZone::UTC).unwrap();
+            let first = cron.next_after(0).unwrap();
+            let rules = rules(Schedule::Cron(Arc::new(cron)));
+            for now in [first, first + 5 * MINUTE, 40 * 24 * hour, 90_000 * hour] {
+                let due = rules.missing(first, now, 30);
+                let count = rules.misses(first, now);
+                assert_eq!(due.len() as u32, count.min(30), "{expression} at {now}");
+                assert!(due.is_sorted() && due.iter().all(|at| at + rules.grace <= now));
+                if let Some(last) = due.last() {
+                    assert!(rules.next_after(*last) + rules.grace > now);
+                }
+            }
+        }
     }
 }

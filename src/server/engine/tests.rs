@@ -71,6 +71,29 @@ impl Trial {
 }
 
 #[test]
+fn after_the_clock_was_set_back_pings_count_at_once_and_silence_as_soon_as_ever() {
+    let mut trial = Trial::new(rules());
+    trial.ping(Kind::Success, None, 600);
+    assert_eq!(trial.at(540), Status::Up);
+    assert_eq!(
+        next_deadline(&trial.rules, &trial.state),
+        Some(600 * MINUTE),
+        "an hour after the clock was set back"
+    );
+    assert_eq!(trial.ping(Kind::Fail, None, 541), Status::Down);
+    assert_eq!(trial.ping(Kind::Success, None, 542), Status::Up);
+    assert_eq!(trial.at(607), Status::Down);
+    assert_eq!(
+        trial.alerts,
+        [
+            (webhook::Event::Failed, 541),
+            (webhook::Event::Up, 542),
+            (webhook::Event::Down, 607)
+        ]
+    );
+}
+
+#[test]
 fn a_new_check_expects_nothing() {
     let mut trial = Trial::new(rules());
     assert_eq!(trial.at(1_000_000), Status::New);

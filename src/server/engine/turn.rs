@@ -35,6 +35,30 @@ impl<'a> Turn<'a> {
         self.known = now;
     }
 
+    /// The clock was set back to `now`, and what is later by the state counts as of now. Else
+    /// every ping until then would be older than the last, and no failure would be told.
+    pub fn set_back(&mut self, now: Millis) {
+        let state = &mut self.state;
+        state.since = state.since.min(now);
+        for moment in [
+            &mut state.last_ping,
+            &mut state.last_end,
+            &mut state.last_start,
+            &mut state.resumed,
+        ] {
+            *moment = moment.map(|moment| moment.min(now));
+        }
+        for run in &mut state.runs {
+            run.started = run.started.min(now);
+        }
+        if let Some(held) = &mut state.held {
+            held.since = held.since.min(now);
+        }
+        if state.expected.is_some() {
+            state.expected = state.next_end(self.rules);
+        }
+    }
+
     /// What became of the state, and what follows.
     pub fn finish(self) -> (State, Vec<Effect>) {
         (self.state, self.effects)

@@ -1,13 +1,13 @@
 //! Accepts connections, a bounded number at a time, and gives those at work a thread.
 //!
 //! A few threads wait for the same set of descriptors: the listener, and the connections that
-//! are parked because nothing comes from them. Whichever wakes serves what it was woken for;
-//! where that makes it wait, it calls another in its place. A request that is answered later,
-//! as pings are once they are on disk, takes no thread until then. So any number of idle
-//! connections is borne, and where there are too many the one that was quiet for longest makes
-//! room.
+//! are parked because nothing comes from them, or goes to them. Whichever wakes serves what it
+//! was woken for; where that makes it wait, it calls another in its place. A request that is
+//! answered later, as pings are once they are on disk, takes no thread until then, and neither
+//! does a client that sends or takes slowly. So any number of slow and idle connections is borne, and where there
+//! are too many the one that was quiet for longest makes room.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
@@ -16,29 +16,32 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::connection::{Asked, Connection, Open, Then};
-use super::{Counts, Handler, Handling, Limits, Response, Setup};
+use super::connection::{Asked, Connection, Then};
+use super::crew::Crew;
+use super::parked::Parked;
+use super::pending::Pending;
+use super::{Counts, Handler, Handling, Limits, Setup};
 use crate::sys::{self, Epoll};
-
-/// Enough for a request's handling, SQLite included; a thousand of them stay cheap.
-const STACK: usize = 512 * 1024;
 
 /// How many threads look for what comes next, as many as there are processors but not more: the
 /// fewer they are, the longer each stays at work without having to be woken.
 const LOOKOUTS: usize = 4;
 
-/// How many threads without work are kept beside them.
-const SPARE: usize = 32;
-
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// How long a thread waits for a connection's next bytes, or for room for them, before it looks
-/// at the time.
-pub(super) const TICK: Duration = Duration::from_millis(20);
+/// How much the kernel holds of answers that one client does not take, bytes. It would let this
+/// grow to megabytes, and what the kernel has for all connections of the machine is limited.
+const SEND_BUFFER: i32 = 128 * 1024;
+
+/// How many requests of one connection a thread serves in a row while others may wait.
+const TURNS: usize = 32;
 
 /// How long to leave `accept` alone when the machine is out of file descriptors or memory.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+/// How long to leave it alone where every place is taken by a request at work.
+const WITHOUT_ROOM: Duration = Duration::from_millis(1);
 
 /// What the threads are told; every other number is a parked connection's.
 const STOP: u64 = 0;
@@ -65,7 +68,7 @@ impl Listener {
         handler: Arc<dyn Handler>,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        sys::prepare_listener(&listener, BACKLOG, TICK);
+        sys::prepare_listener(&listener, BACKLOG, SEND_BUFFER);
         let (wake, asleep) = UnixStream::pair()?;
         let epoll = Epoll::new()?;
         let ready_bell = UnixStream::pair()?;
@@ -88,6 +91,7 @@ impl Listener {
             called: Condvar::new(),
             at_work: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
         });
         shared.call_for_one(&mut shared.crew())?;
         let keeper = {
@@ -106,15 +110,17 @@ impl Listener {
     /// Takes no further connection and no further request, and waits, at most for `patience`,
     /// until every request that was read is answered.
     pub fn stop(mut self, patience: Duration) {
-        self.close();
+        self.shared.close();
         let until = Instant::now() + patience;
         while self.shared.at_work.load(Ordering::SeqCst) > 0 && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(2));
         }
+        self.end();
     }
 
-    fn close(&mut self) {
-        self.shared.closed.store(true, Ordering::SeqCst);
+    fn end(&mut self) {
+        self.shared.close();
+        self.shared.ended.store(true, Ordering::SeqCst);
         drop(self.wake.take());
         drop(self.shared.crew());
         self.shared.called.notify_all();
@@ -127,7 +133,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.close();
+        self.end();
     }
 }
 
@@ -139,79 +145,19 @@ pub(super) struct Shared {
     _asleep: UnixStream,
     pub setup: Setup,
     pub handler: Arc<dyn Handler>,
-    /// In the order in which they were parked.
-    parked: Mutex<BTreeMap<u64, Connection>>,
+    parked: Mutex<Parked>,
     next: AtomicU64,
     /// Connections with a next request in hand that no thread works on.
     ready: Mutex<VecDeque<Connection>>,
     /// A byte for each of them, so that a thread wakes.
     ready_bell: (UnixStream, UnixStream),
     crew: Mutex<Crew>,
-    called: Condvar,
-    at_work: AtomicUsize,
-    closed: AtomicBool,
-}
-
-/// The threads.
-#[derive(Default)]
-struct Crew {
-    all: usize,
-    /// Those that look for what comes next, or do what takes no waiting.
-    active: usize,
-    /// Those that sleep until they are called.
-    spare: usize,
-    /// How many of them are called and not awake yet.
-    called: usize,
-}
-
-/// A request being worked on.
-pub(super) struct Work(Arc<Shared>);
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.0.at_work.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// A request whose answer is still to come: no thread waits for it. Dropped without an answer,
-/// it is answered with 503.
-pub struct Pending(Option<Box<Waiting>>);
-
-struct Waiting {
-    connection: Connection,
-    open: Open,
-    shared: Arc<Shared>,
-}
-
-impl Pending {
-    /// Sends the answer; never waits. A client that takes none loses its connection.
-    pub fn answer(mut self, response: Response) {
-        self.close(response);
-    }
-
-    fn close(&mut self, response: Response) {
-        let Some(waiting) = self.0.take() else {
-            return;
-        };
-        let Waiting {
-            mut connection,
-            open,
-            shared,
-        } = *waiting;
-        match connection.close_exchange(open, response, &shared, false) {
-            Then::Next if connection.has_more() => shared.hand_over(connection),
-            Then::Next => shared.park(connection),
-            _ => {}
-        }
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        if self.0.is_some() {
-            self.close(Response::unavailable());
-        }
-    }
+    pub(super) called: Condvar,
+    pub(super) at_work: AtomicUsize,
+    /// No further request is taken.
+    pub(super) closed: AtomicBool,
+    /// No further answer is sent.
+    pub(super) ended: AtomicBool,
 }
 
 /// The place that a connection takes for as long as it is there.
@@ -224,22 +170,15 @@ impl Drop for Place {
 }
 
 impl Shared {
-    /// Begins work on a request; none once the server stops.
-    pub fn begin(self: &Arc<Self>) -> Option<Work> {
-        self.at_work.fetch_add(1, Ordering::SeqCst);
-        let work = Work(Arc::clone(self));
-        (!self.closed.load(Ordering::SeqCst)).then_some(work)
-    }
-
-    fn crew(&self) -> MutexGuard<'_, Crew> {
+    pub(super) fn crew(&self) -> MutexGuard<'_, Crew> {
         self.crew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn parked(&self) -> MutexGuard<'_, BTreeMap<u64, Connection>> {
+    fn parked(&self) -> MutexGuard<'_, Parked> {
         self.parked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn limits(&self) -> &Limits {
+    pub(super) fn limits(&self) -> &Limits {
         &self.setup.limits
     }
 
@@ -247,71 +186,24 @@ impl Shared {
         &self.setup.counts
     }
 
-    /// Whether so many places are taken that idle connections should go.
+    /// Takes no further connection, and no further request from those that are there.
+    fn close(&self) {
+        if self.closed.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let _ = self.epoll.remove(&self.listener);
+        let idle = |connection: &Connection| !connection.is_at_work();
+        drop(self.parked().remove_where(idle));
+    }
+
+    /// Whether so many places are taken, or so much memory, that idle connections should go.
     fn crowded(&self) -> bool {
         self.counts().open.load(Ordering::Relaxed) > self.limits().connections / 4 * 3
-    }
-
-    /// Has one more thread look for what comes next: one that sleeps, or a new one. Where all
-    /// there may be are at work, what comes waits until one is done.
-    fn call_for_one(self: &Arc<Self>, crew: &mut Crew) -> io::Result<()> {
-        if crew.spare > crew.called {
-            crew.called += 1;
-            crew.active += 1;
-            self.called.notify_one();
-            return Ok(());
-        }
-        if crew.all >= self.limits().threads.min(self.limits().connections).max(1) {
-            return Ok(());
-        }
-        let shared = Arc::clone(self);
-        std::thread::Builder::new()
-            .name("connection".to_owned())
-            .stack_size(STACK)
-            .spawn(move || shared.work())?;
-        crew.all += 1;
-        crew.active += 1;
-        Ok(())
-    }
-
-    /// Does what may make this thread wait; another one looks out meanwhile.
-    pub fn blocking<T>(self: &Arc<Self>, work: impl FnOnce() -> T) -> T {
-        {
-            let mut crew = self.crew();
-            crew.active = crew.active.saturating_sub(1);
-            if crew.active == 0 {
-                let _ = self.call_for_one(&mut crew);
-            }
-        }
-        let result = work();
-        self.crew().active += 1;
-        result
-    }
-
-    /// Whether this thread is to go on; waits until it is called where there are enough.
-    fn is_needed(&self, lookouts: usize) -> bool {
-        let mut crew = self.crew();
-        if crew.active <= lookouts {
-            return true;
-        }
-        crew.active -= 1;
-        if crew.spare >= SPARE {
-            crew.all -= 1;
-            return false;
-        }
-        crew.spare += 1;
-        let asleep = |crew: &mut Crew| crew.called == 0 && !self.closed.load(Ordering::SeqCst);
-        crew = self
-            .called
-            .wait_while(crew, asleep)
-            .unwrap_or_else(PoisonError::into_inner);
-        crew.spare -= 1;
-        crew.called = crew.called.saturating_sub(1);
-        true
+            || self.parked().weight > self.limits().waiting_bytes / 2
     }
 
     /// One thread: waits for whatever comes next, and serves it.
-    fn work(self: &Arc<Self>) {
+    pub(super) fn work(self: &Arc<Self>) {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let lookouts = processors.min(LOOKOUTS);
         while self.is_needed(lookouts) {
@@ -323,7 +215,7 @@ impl Shared {
                     self.accept()
                 }
                 Ok(READY) => self.next_ready(),
-                Ok(token) => self.parked().remove(&token),
+                Ok(token) => self.parked().remove(token),
                 Err(_) => {
                     std::thread::sleep(AFTER_FAILURE);
                     continue;
@@ -332,13 +224,6 @@ impl Shared {
             if let Some(connection) = connection {
                 self.serve(connection);
             }
-        }
-    }
-
-    fn look_out_together(self: &Arc<Self>, lookouts: usize) {
-        let mut crew = self.crew();
-        if crew.active < lookouts {
-            let _ = self.call_for_one(&mut crew);
         }
     }
 
@@ -368,10 +253,30 @@ impl Shared {
         self.ring();
     }
 
+    /// Takes a place for one more connection, which may be that of one that is quiet. None where
+    /// all are at work.
+    fn take_place(&self) -> Option<Place> {
+        let counts = &self.setup.counts;
+        let limit = self.limits().connections.max(1);
+        let one_more = |open| (open < limit).then_some(open + 1);
+        loop {
+            let taken = counts
+                .open
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+            if taken.is_ok() {
+                return Some(Place(Arc::clone(counts)));
+            }
+            if !self.evict() {
+                return None;
+            }
+        }
+    }
+
     fn accept(self: &Arc<Self>) -> Option<Connection> {
-        while self.counts().open.load(Ordering::Relaxed) >= self.limits().connections
-            && self.evict()
-        {}
+        let Some(place) = self.take_place() else {
+            std::thread::sleep(WITHOUT_ROOM);
+            return None;
+        };
         let accepted = self.listener.accept();
         if accepted.as_ref().is_err_and(|error| {
             !matches!(
@@ -384,14 +289,16 @@ impl Shared {
         }
         let (stream, peer) = accepted.ok()?;
         self.counts().accepted.fetch_add(1, Ordering::Relaxed);
-        self.counts().open.fetch_add(1, Ordering::Relaxed);
-        let place = Place(Arc::clone(&self.setup.counts));
         Connection::new(stream, peer.ip(), place, self)
     }
 
     /// Closes the connection that has been quiet for longest.
     fn evict(&self) -> bool {
-        let evicted = self.parked().pop_first();
+        let evicted = {
+            let mut parked = self.parked();
+            let first = parked.connections.keys().next().copied();
+            first.and_then(|token| parked.remove(token))
+        };
         if evicted.is_some() {
             self.counts().evicted.fetch_add(1, Ordering::Relaxed);
         }
@@ -399,7 +306,7 @@ impl Shared {
     }
 
     fn serve(self: &Arc<Self>, mut connection: Connection) {
-        loop {
+        for _ in 0..TURNS {
             let asked = match connection.exchange(self) {
                 Then::Next => continue,
                 Then::Park => return self.park(connection),
@@ -408,38 +315,55 @@ impl Shared {
             };
             let Asked { request, open } = *asked;
             let then = match self.handler.begin(request) {
-                Handling::Done(response) => connection.close_exchange(open, response, self, false),
+                Handling::Done(response) => connection.close_exchange(open, response, self),
                 Handling::Later(start) => {
-                    let waiting = Waiting {
-                        connection,
-                        open,
-                        shared: Arc::clone(self),
-                    };
-                    return start(Pending(Some(Box::new(waiting))));
+                    return start(Pending::new(connection, open, Arc::clone(self)));
                 }
-                Handling::Blocking(request) => self.blocking(|| {
-                    let response = self.handler.handle(request);
-                    connection.close_exchange(open, response, self, true)
-                }),
+                Handling::Blocking(request) => {
+                    let response = self.blocking(|| self.handler.handle(request));
+                    connection.close_exchange(open, response, self)
+                }
             };
-            if !matches!(then, Then::Next) {
-                return;
+            match then {
+                Then::Next => {}
+                Then::Park => return self.park(connection),
+                Then::Close | Then::Handle(_) => return,
             }
+        }
+        self.let_go_on(connection);
+    }
+
+    /// Leaves a connection whose request is answered to whichever thread is free for its next.
+    pub(super) fn let_go_on(self: &Arc<Self>, connection: Connection) {
+        if connection.has_more() {
+            self.hand_over(connection);
+        } else {
+            self.park(connection);
         }
     }
 
-    /// Leaves a connection alone until something comes from it.
-    fn park(&self, mut connection: Connection) {
-        if self.closed.load(Ordering::SeqCst) {
+    /// Leaves a connection alone until something comes from it, or it takes something.
+    pub(super) fn park(self: &Arc<Self>, mut connection: Connection) {
+        let held = self.parked().weight;
+        let fits = has_room(&connection, held, self.limits().waiting_bytes);
+        if !fits && !matches!(connection.turn_away(self), Then::Park) {
             return;
         }
         let token = self.next.fetch_add(1, Ordering::Relaxed);
         let mut parked = self.parked();
+        let is_over = match connection.is_at_work() {
+            true => self.ended.load(Ordering::SeqCst),
+            false => self.closed.load(Ordering::SeqCst),
+        };
+        if is_over {
+            return;
+        }
         // Under the lock, so that whoever is told of it finds it.
+        let until = connection.waits_until();
         let told = if connection.is_known {
-            self.epoll.again(&connection.transport, token)
+            self.epoll.again(&connection.transport, token, until)
         } else {
-            self.epoll.add(&connection.transport, token)
+            self.epoll.add(&connection.transport, token, until)
         };
         connection.is_known = true;
         if told.is_ok() {
@@ -447,31 +371,34 @@ impl Shared {
         }
     }
 
-    /// Closes parked connections whose time is up, until the server stops.
+    /// Ends parked connections whose time is up, until the server stops.
     fn keep(self: &Arc<Self>) {
         let limits = self.limits();
         let pause = (limits.idle_time_when_busy / 4).min(Duration::from_millis(250));
-        while !self.closed.load(Ordering::SeqCst) {
+        while !self.ended.load(Ordering::SeqCst) {
             std::thread::park_timeout(pause);
             let now = Instant::now();
             let crowded = self.crowded();
-            let late: Vec<Connection> = {
+            let late = {
                 let mut parked = self.parked();
-                self.counts().parked.store(parked.len(), Ordering::Relaxed);
-                let tokens: Vec<u64> = parked
-                    .iter()
-                    .filter(|(_, connection)| connection.is_late(now, crowded, limits))
-                    .map(|(&token, _)| token)
-                    .collect();
-                tokens
-                    .iter()
-                    .filter_map(|token| parked.remove(token))
-                    .collect()
+                let count = parked.connections.len();
+                self.counts().parked.store(count, Ordering::Relaxed);
+                parked.remove_where(|connection| connection.is_late(now, crowded, limits))
             };
-            for connection in late {
-                connection.expire(self);
+            for mut connection in late {
+                if matches!(connection.expire(self), Then::Park) {
+                    self.park(connection);
+                }
             }
         }
-        self.parked().clear();
+        *self.parked() = Parked::default();
     }
+}
+
+/// Whether a connection may be parked beside others that hold this much, bytes. One answer may be
+/// longer than all that may wait together, where the others leave half of that: the list of a
+/// hundred thousand checks has to arrive.
+fn has_room(connection: &Connection, held: usize, limit: usize) -> bool {
+    connection.weight() <= limit.saturating_sub(held)
+        || connection.is_answered() && held <= limit / 2
 }

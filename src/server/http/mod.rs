@@ -1,12 +1,22 @@
 //! HTTP/1.1 over `std::net` and threads, on ureq-proto's sans-IO server. Knows nothing of checks.
 //!
 //! Everything is bounded: connections, header size, body size, the time for the head, for the
-//! body, for writing, and idle. A slow or broken client costs one slot for a bounded time.
+//! body, for writing, and idle. A slow or broken client costs one slot and some memory for a
+//! bounded time, and never a thread.
 
+mod answer;
+mod body;
+mod chunks;
 mod connection;
+mod crew;
 mod forwarded;
 mod framing;
+mod head;
 mod listener;
+mod parked;
+mod pending;
+mod reading;
+mod sending;
 mod tls;
 mod transport;
 
@@ -19,7 +29,8 @@ use std::time::Duration;
 use ureq_proto::http::{HeaderMap, Method, StatusCode};
 
 pub use forwarded::Network;
-pub use listener::{Listener, Pending};
+pub use listener::Listener;
+pub use pending::Pending;
 pub use tls::{Files as TlsFiles, Tls};
 
 use super::rate::Allowance;
@@ -76,20 +87,29 @@ pub struct Record {
 pub struct Limits {
     /// Connections at once; the one that has been quiet for longest makes room for one more.
     pub connections: usize,
-    /// Threads, and so connections that are at work on a request, at once; at most as many as
-    /// connections. What comes beyond that waits.
+    /// Threads, and so requests that are being handled, at once; at most as many as connections.
+    /// What comes beyond that waits.
     pub threads: usize,
+    /// Memory of the connections that are waited for, together, bytes: parts of requests that
+    /// have not come wholly, and of answers that were not taken wholly. Beyond it the next is
+    /// refused with 503.
+    pub waiting_bytes: usize,
     /// Request line and headers together, bytes.
     pub head_bytes: usize,
     /// From the first byte of a request to the end of its headers.
     pub head_time: Duration,
     /// From there to the end of its body.
     pub body_time: Duration,
+    /// The same while most connections are taken, or much of the memory for those that are
+    /// waited for; each byte that has come adds a millisecond. A slow link goes on, and who
+    /// only pretends to be sending goes.
+    pub body_time_when_busy: Duration,
     /// Without a request on a connection that is kept.
     pub idle_time: Duration,
     /// The same while most connections are taken.
     pub idle_time_when_busy: Duration,
-    /// For an answer to be taken.
+    /// Without the client taking anything of an answer. On the whole it has this long and a second
+    /// for each 10 KB.
     pub write_time: Duration,
 }
 
@@ -98,9 +118,11 @@ impl Default for Limits {
         Self {
             connections: 1024,
             threads: 1024,
+            waiting_bytes: 64 * 1024 * 1024,
             head_bytes: 16 * 1024,
             head_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
+            body_time_when_busy: Duration::from_secs(5),
             idle_time: Duration::from_secs(30),
             idle_time_when_busy: Duration::from_secs(1),
             write_time: Duration::from_secs(10),
@@ -156,9 +178,10 @@ pub struct Request {
 }
 
 impl Request {
-    /// The value of a header, where it is there and is text.
+    /// The value of a header, where it is there and is text (UTF-8).
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok().map(str::trim)
+        let value = self.headers.get(name)?.as_bytes();
+        str::from_utf8(value).ok().map(str::trim)
     }
 
     /// The value of a query parameter, decoded; the first where it comes more than once.

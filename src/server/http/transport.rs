@@ -1,12 +1,9 @@
-//! A connection's bytes, encrypted or not. Nothing here waits at all or, where asked to, for
-//! longer than the socket's own patience ([`super::listener::TICK`]): whoever waits longer
-//! decides about that each time.
+//! A connection's bytes, encrypted or not. Nothing here waits.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::time::Instant;
 
 use rustls::{ServerConfig, ServerConnection};
 
@@ -15,15 +12,18 @@ use crate::sys::Now;
 /// How much is asked of the socket at once, bytes.
 const READ: usize = 8 * 1024;
 
+/// How much of an answer is encrypted before the socket takes it, bytes.
+const TLS_BUFFER: usize = 64 * 1024;
+
 /// What the first byte of a TLS connection is: a handshake record (RFC 8446 section 5.1).
 const HANDSHAKE: u8 = 0x16;
 
-/// What came of waiting for more.
+/// What came of asking for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Received {
     /// Something, though with TLS it may be nothing for the reader.
     Some,
-    /// Nothing within the socket's patience.
+    /// Nothing for now.
     Nothing,
     /// The client has closed its side.
     End,
@@ -54,7 +54,10 @@ impl Transport {
     /// # Errors
     /// Where rustls can't begin, which is for a programming error only.
     pub fn new(stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> Result<Self, rustls::Error> {
-        let tls = tls.map(ServerConnection::new).transpose()?.map(Box::new);
+        let mut tls = tls.map(ServerConnection::new).transpose()?.map(Box::new);
+        if let Some(tls) = &mut tls {
+            tls.set_buffer_limit(Some(TLS_BUFFER));
+        }
         Ok(Self {
             stream,
             begun: tls.is_none(),
@@ -72,24 +75,24 @@ impl Transport {
         self.tls.is_some()
     }
 
+    /// How much memory it may take besides itself while an answer waits in it, bytes.
+    pub fn weight(&self) -> usize {
+        match self.tls {
+            Some(_) => TLS_BUFFER,
+            None => 0,
+        }
+    }
+
+    /// Whether the client has reset the connection. What it had sent before is read all the same.
+    pub fn is_broken_off(&self) -> bool {
+        !matches!(self.stream.take_error(), Ok(None))
+    }
+
     /// Receives into `unread` what is there.
     pub fn receive(&mut self, unread: &mut Vec<u8>) -> Result<Received, Broken> {
-        self.receive_from(unread, |stream, buffer| Now(stream).read(buffer))
-    }
-
-    /// The same, and waits a moment where nothing is there.
-    pub fn wait(&mut self, unread: &mut Vec<u8>) -> Result<Received, Broken> {
-        self.receive_from(unread, |mut stream, buffer| stream.read(buffer))
-    }
-
-    fn receive_from(
-        &mut self,
-        unread: &mut Vec<u8>,
-        read: fn(&TcpStream, &mut [u8]) -> io::Result<usize>,
-    ) -> Result<Received, Broken> {
         if !self.begun {
             let mut first = [0];
-            match patiently(|| Now(&self.stream).peek(&mut first))? {
+            match at_once(|| Now(&self.stream).peek(&mut first))? {
                 None => return Ok(Received::Nothing),
                 Some(0) => return Ok(Received::End),
                 Some(_) if first[0] != HANDSHAKE => return Err(Broken::NotEncrypted),
@@ -98,7 +101,7 @@ impl Transport {
         }
         let Some(tls) = &mut self.tls else {
             let mut buffer = [0; READ];
-            return Ok(match patiently(|| read(&self.stream, &mut buffer))? {
+            return Ok(match at_once(|| Now(&self.stream).read(&mut buffer))? {
                 None => Received::Nothing,
                 Some(0) => Received::End,
                 Some(received) => {
@@ -107,7 +110,7 @@ impl Transport {
                 }
             });
         };
-        match patiently(|| tls.read_tls(&mut By(&self.stream, read)))? {
+        match at_once(|| tls.read_tls(&mut Now(&self.stream)))? {
             None => return Ok(Received::Nothing),
             // The end without its announcement: what was cut off shows in the request.
             Some(0) => return Ok(Received::End),
@@ -117,7 +120,7 @@ impl Transport {
         // The handshake's answer, or the alert that says why there is none. It is short, and
         // the client waits for it.
         while tls.wants_write() {
-            if patiently(|| tls.write_tls(&mut self.stream))?.is_none() {
+            if at_once(|| tls.write_tls(&mut Now(&self.stream)))?.is_none() {
                 return Err(Broken::Gone);
             }
         }
@@ -132,48 +135,42 @@ impl Transport {
         })
     }
 
-    /// Sends all of `bytes` by `deadline`; at once, where there is none.
+    /// Sends what the client takes at once of `bytes` from `sent` on; whether that was the rest.
     ///
     /// # Errors
-    /// Where the client does not take them in time, or is gone.
-    pub fn send(&mut self, mut bytes: &[u8], deadline: Option<Instant>) -> io::Result<()> {
-        let write: fn(&TcpStream, &[u8]) -> io::Result<usize> = match deadline {
-            Some(_) => |mut stream, bytes| stream.write(bytes),
-            None => |stream, bytes| Now(stream).write(bytes),
-        };
-        let in_time = |sent: Option<usize>| -> io::Result<usize> {
-            match sent {
-                Some(0) => Err(io::ErrorKind::WriteZero.into()),
-                None if deadline.is_none_or(|deadline| Instant::now() >= deadline) => {
-                    Err(io::ErrorKind::TimedOut.into())
-                }
-                sent => Ok(sent.unwrap_or(0)),
-            }
-        };
-        while !bytes.is_empty() {
-            match &mut self.tls {
-                None => {
-                    let sent = in_time(patiently(|| write(&self.stream, bytes))?)?;
-                    bytes = &bytes[sent..];
-                }
-                Some(tls) => {
-                    // It takes as much as its buffer holds.
-                    let taken = tls.writer().write(bytes)?;
-                    bytes = &bytes[taken..];
-                    while tls.wants_write() {
-                        in_time(patiently(|| tls.write_tls(&mut By(&self.stream, write)))?)?;
+    /// Where the client is gone.
+    pub fn send(&mut self, bytes: &[u8], sent: &mut usize) -> io::Result<bool> {
+        loop {
+            if let Some(tls) = &mut self.tls {
+                while tls.wants_write() {
+                    match at_once(|| tls.write_tls(&mut Now(&self.stream)))? {
+                        None => return Ok(false),
+                        Some(0) => return Err(io::ErrorKind::WriteZero.into()),
+                        Some(_) => {}
                     }
                 }
             }
+            let Some(rest) = bytes.get(*sent..).filter(|rest| !rest.is_empty()) else {
+                return Ok(true);
+            };
+            let taken = match &mut self.tls {
+                // It takes as much as its buffer holds.
+                Some(tls) => Some(tls.writer().write(rest)?),
+                None => at_once(|| Now(&self.stream).write(rest))?,
+            };
+            match taken {
+                None => return Ok(false),
+                Some(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Some(taken) => *sent += taken,
+            }
         }
-        Ok(())
     }
 
     /// Tells the client that nothing more will come.
     pub fn finish(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
-            let _ = patiently(|| tls.write_tls(&mut self.stream));
+            let _ = at_once(|| tls.write_tls(&mut Now(&self.stream)));
         }
         let _ = self.stream.shutdown(Shutdown::Write);
     }
@@ -191,27 +188,8 @@ impl AsFd for Transport {
     }
 }
 
-/// A connection read or written in one way of several.
-struct By<'a, F>(&'a TcpStream, F);
-
-impl<F: Fn(&TcpStream, &mut [u8]) -> io::Result<usize>> Read for By<'_, F> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (self.1)(self.0, buffer)
-    }
-}
-
-impl<F: Fn(&TcpStream, &[u8]) -> io::Result<usize>> Write for By<'_, F> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (self.1)(self.0, bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Does `work` once more where a signal came between; none where the socket's patience ended.
-fn patiently(mut work: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+/// Does `work`, once more where a signal came between; none where it would have to wait.
+fn at_once(mut work: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
     loop {
         match work() {
             Ok(count) => return Ok(Some(count)),

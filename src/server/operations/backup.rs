@@ -2,11 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::super::args::Backup;
-use super::super::store::{self, DATABASE, StoreError};
+use super::super::store::{self, DATABASE, LOCK, StoreError};
 
 /// Writes the backup: into a file beside the one asked for, which gets its name only once it is
 /// whole and on disk.
@@ -16,19 +16,6 @@ use super::super::store::{self, DATABASE, StoreError};
 pub fn run(options: &Backup) -> Result<(), String> {
     let target = &options.file;
     let refused = |error: io::Error| format!("can't write {}: {error}", target.display());
-    if !options.force && target.symlink_metadata().is_ok() {
-        return Err(format!(
-            "{} is there already; choose another name, or overwrite it with --force",
-            target.display()
-        ));
-    }
-    let directory = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let name = target
-        .file_name()
-        .ok_or_else(|| format!("'{}' is no name for a file", target.display()))?;
     let database = options.data_dir.join(DATABASE);
     if !database.exists() {
         return Err(format!(
@@ -36,6 +23,32 @@ pub fn run(options: &Backup) -> Result<(), String> {
             options.data_dir.display()
         ));
     }
+    if is_of_the_database(target, &options.data_dir, &database) {
+        return Err(format!(
+            "{} is the database itself, or a file that the server keeps beside it; \
+             name another file for the backup",
+            target.display()
+        ));
+    }
+    if target.symlink_metadata().is_ok() {
+        // A device or a pipe would be replaced by the file, for everybody.
+        if !target.is_file() {
+            return Err(format!(
+                "{} is not a regular file; name another file for the backup",
+                target.display()
+            ));
+        }
+        if !options.force {
+            return Err(format!(
+                "{} is there already; choose another name, or overwrite it with --force",
+                target.display()
+            ));
+        }
+    }
+    let directory = folder(target);
+    let name = target
+        .file_name()
+        .ok_or_else(|| format!("'{}' is no name for a file", target.display()))?;
     let mut partial_name = std::ffi::OsString::from(".");
     partial_name.push(name);
     partial_name.push(format!(".{}", std::process::id()));
@@ -62,6 +75,46 @@ pub fn run(options: &Backup) -> Result<(), String> {
     File::open(directory)
         .and_then(|directory| directory.sync_all())
         .map_err(refused)
+}
+
+/// The directory that the file is in, or would be in.
+fn folder(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Whether the backup would take the place of what a server works with: the database, what
+/// SQLite keeps beside it, or the lock, whatever they are called by. What is there is known by
+/// its inode, what is not (a log that was worked in) by where it would be.
+fn is_of_the_database(target: &Path, data_dir: &Path, database: &Path) -> bool {
+    let inode = |path: &Path| {
+        let there = path.metadata().ok()?;
+        Some((there.dev(), there.ino()))
+    };
+    let place = |path: &Path| {
+        Some((
+            folder(path).canonicalize().ok()?,
+            path.file_name()?.to_owned(),
+        ))
+    };
+    // SQLite keeps its files beside the one that a symbolic link points at.
+    let real = database
+        .canonicalize()
+        .unwrap_or_else(|_| database.to_owned());
+    let beside = ["", "-wal", "-shm", "-journal"].map(|ending| {
+        let mut path = real.clone().into_os_string();
+        path.push(ending);
+        PathBuf::from(path)
+    });
+    beside
+        .iter()
+        .chain([&database.to_owned(), &data_dir.join(LOCK)])
+        .any(|own| {
+            place(own) == place(target)
+                || inode(target).is_some_and(|theirs| inode(own) == Some(theirs))
+        })
 }
 
 /// Gives the file a name that no other has: refuses where somebody has made one meanwhile, which

@@ -1,46 +1,56 @@
 //! `pakyas-server check-config`: everything that serving would refuse, all at once, and nothing
-//! changed by it.
+//! left changed by it.
 
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use super::super::access_log::AccessLog;
 use super::super::alerts::Notifier;
-use super::super::args::Serve;
+use super::super::args::Draft;
 use super::super::http::Tls;
-use super::super::store::{self, DATABASE};
+use super::super::store::{self, DATABASE, LOCK, StoreError};
 use crate::sys::may_write;
 
 /// Looks at everything. Gives what should be mended though the server would start.
 ///
 /// # Errors
 /// A sentence for each thing that is wrong.
-pub fn run(options: &Serve) -> Result<Vec<String>, Vec<String>> {
-    let (mut wrong, mut doubtful) = (Vec::new(), Vec::new());
-    if let Some(files) = &options.tls {
+pub fn run(options: &Draft) -> Result<Vec<String>, Vec<String>> {
+    let (mut wrong, mut doubtful) = (options.wrong.clone(), Vec::new());
+    if let Some(Some(files)) = &options.tls {
         match Tls::load(files.clone()) {
             Ok((_, warning)) => doubtful.extend(warning),
             Err(sentence) => wrong.push(sentence),
         }
     }
-    wrong.extend(Notifier::new(options.smtp.as_ref()).err());
-    let running = match directory(options) {
-        Ok(running) => running,
-        Err(sentence) => {
-            wrong.push(sentence);
-            false
+    if let Some(smtp) = &options.smtp {
+        wrong.extend(Notifier::new(smtp.as_ref()).err());
+    }
+    let mut running = false;
+    if let Some(path) = &options.data_dir {
+        match lock(path) {
+            Ok(is_locked) => {
+                running = is_locked;
+                wrong.extend(database(path).err());
+            }
+            Err(sentence) => wrong.push(sentence),
         }
-    };
-    match TcpListener::bind(options.listen) {
-        // A server that runs has its address, and a new configuration is checked beside it.
-        Err(error) if error.kind() == ErrorKind::AddrInUse && running => {}
-        Err(error) => wrong.push(format!(
-            "can't listen on {}: {error}; choose another address with --listen",
-            options.listen
-        )),
-        Ok(_) => {}
+    }
+    if let Some(address) = options.listen {
+        match TcpListener::bind(address) {
+            // A server that runs has its address, and a new configuration is checked beside it.
+            Err(error) if error.kind() == ErrorKind::AddrInUse && running => running = false,
+            Err(error) => wrong.push(format!(
+                "can't listen on {address}: {error}; choose another address with --listen"
+            )),
+            Ok(_) => {}
+        }
+    }
+    if let (Some(path), true) = (&options.data_dir, running) {
+        // One that listens elsewhere would not make room for this one.
+        wrong.push(StoreError::InUse(path.clone()).to_string());
     }
     if let Some(path) = &options.access_log {
         // Opened only where it is there: this makes no file.
@@ -56,7 +66,8 @@ pub fn run(options: &Serve) -> Result<Vec<String>, Vec<String>> {
             ));
         }
     }
-    if options.public_url.is_none() && options.listen.ip().is_unspecified() {
+    let is_open = |address: SocketAddr| address.ip().is_unspecified();
+    if options.public_url == Some(None) && options.listen.is_some_and(is_open) {
         doubtful.push(
             "clients on other machines need to know where this server is; give --public-url"
                 .to_owned(),
@@ -70,13 +81,10 @@ pub fn run(options: &Serve) -> Result<Vec<String>, Vec<String>> {
 }
 
 /// That the data directory can be used; whether a server uses it.
-fn directory(options: &Serve) -> Result<bool, String> {
-    let directory = &options.data_dir;
+fn lock(directory: &Path) -> Result<bool, String> {
     let refused = |error: std::io::Error| {
-        format!(
-            "can't use the data directory {}: {error}; choose another with --data-dir",
-            directory.display()
-        )
+        let path = directory.to_owned();
+        StoreError::Directory { path, error }.to_string()
     };
     match fs::metadata(directory) {
         // It will be made; whether it can be shows in the nearest one that is there.
@@ -88,7 +96,7 @@ fn directory(options: &Serve) -> Result<bool, String> {
             if !there.is_dir() {
                 return Err(refused(ErrorKind::NotADirectory.into()));
             }
-            return may_write(there).map(|()| false).map_err(refused);
+            return room(there).map(|()| false).map_err(refused);
         }
         Err(error) => return Err(refused(error)),
         Ok(metadata) if !metadata.is_dir() => {
@@ -96,23 +104,39 @@ fn directory(options: &Serve) -> Result<bool, String> {
         }
         Ok(_) => may_write(directory).map_err(refused)?,
     }
-    let running = match OpenOptions::new().write(true).open(directory.join("lock")) {
+    match OpenOptions::new().write(true).open(directory.join(LOCK)) {
         Ok(lock) => match lock.try_lock() {
-            Ok(()) => false,
-            Err(TryLockError::WouldBlock) => true,
-            Err(TryLockError::Error(error)) => return Err(refused(error)),
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(refused(error)),
         },
-        Err(error) if error.kind() == ErrorKind::NotFound => false,
-        Err(error) => return Err(refused(error)),
-    };
-    let database = directory.join(DATABASE);
-    if database.exists() {
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&database)
-            .map_err(|error| format!("can't use the database {}: {error}", database.display()))?;
-        store::open_to_read(&database).map_err(|error| error.to_string())?;
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            room(directory).map(|()| false).map_err(refused)
+        }
+        Err(error) => Err(refused(error)),
     }
-    Ok(running)
+}
+
+/// That something can be made in this directory, by making it: modes alone say that root may
+/// write to /proc. It is gone at once.
+fn room(directory: &Path) -> std::io::Result<()> {
+    let probe = directory.join(format!(".pakyas-check-{}", std::process::id()));
+    fs::create_dir(&probe)?;
+    fs::remove_dir(&probe)
+}
+
+/// That the database, where there is one, can be used, and each of its pages read.
+fn database(directory: &Path) -> Result<(), String> {
+    let database = directory.join(DATABASE);
+    if !database.exists() {
+        return Ok(());
+    }
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&database)
+        .map_err(|error| format!("can't use the database {}: {error}", database.display()))?;
+    store::open_to_read(&database)
+        .and_then(|connection| store::look_through(&connection, &database))
+        .map_err(|error| error.to_string())
 }

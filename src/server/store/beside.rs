@@ -6,16 +6,17 @@
 
 use std::fs::{OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::writer::{Desk, at_a_desk_without_checks};
-use super::{StoreError, connect, schema};
+use super::desk::{Desk, at_a_desk_without_checks};
+use super::{DATABASE, LOCK, StoreError, connect, damaged, schema};
 
 /// An open database whose server may be running.
 pub struct Beside {
     connection: Connection,
+    path: PathBuf,
 }
 
 impl Beside {
@@ -26,7 +27,7 @@ impl Beside {
     /// [`StoreError::Empty`] where there is none, [`StoreError::OtherVersion`] and
     /// [`StoreError::Newer`] where it is not of this program's version; else as SQLite says.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let path = directory.join("pakyas.db");
+        let path = directory.join(DATABASE);
         match path.metadata() {
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -39,8 +40,9 @@ impl Beside {
                 });
             }
         }
-        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        if !schema::is_newest(&connection)? {
+        let damaged = |error| damaged(&path, error);
+        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(damaged)?;
+        if !schema::is_newest(&connection).map_err(damaged)? {
             let in_directory = |error| StoreError::Directory {
                 path: directory.to_owned(),
                 error,
@@ -51,15 +53,15 @@ impl Beside {
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
-                .open(directory.join("lock"))
+                .open(directory.join(LOCK))
                 .map_err(in_directory)?;
             match lock.try_lock() {
-                Ok(()) => schema::migrate(&mut connection)?,
+                Ok(()) => schema::migrate(&mut connection).map_err(damaged)?,
                 Err(TryLockError::WouldBlock) => return Err(StoreError::OtherVersion),
                 Err(TryLockError::Error(error)) => return Err(in_directory(error)),
             }
         }
-        Ok(Self { connection })
+        Ok(Self { connection, path })
     }
 
     /// Runs `job` on the database.
@@ -70,7 +72,7 @@ impl Beside {
         &self,
         job: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        job(&self.connection)
+        job(&self.connection).map_err(|error| damaged(&self.path, error))
     }
 
     /// Runs `job` in a transaction; where it fails, nothing of it is kept. It must not be about
@@ -82,11 +84,13 @@ impl Beside {
         &mut self,
         job: impl FnOnce(&mut Desk<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let result = at_a_desk_without_checks(&transaction, job)?;
-        transaction.commit()?;
-        Ok(result)
+        let write = |connection: &mut Connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = at_a_desk_without_checks(&transaction, job)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        write(&mut self.connection).map_err(|error| damaged(&self.path, error))
     }
 }

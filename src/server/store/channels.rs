@@ -171,6 +171,14 @@ pub fn list(connection: &Connection, org_id: Uuid) -> Result<Vec<Channel>, Store
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Whether the channel hears of this check of its organization's. The same ones that
+/// `outbox::add` writes deliveries for.
+pub fn hears(channel: &Channel, project_id: Uuid, check_id: Uuid) -> bool {
+    channel.enabled
+        && channel.project_id.is_none_or(|id| id == project_id)
+        && channel.check_id.is_none_or(|id| id == check_id)
+}
+
 /// Where the organization's channel with this id sends to.
 ///
 /// # Errors
@@ -204,4 +212,23 @@ pub fn delete(desk: &mut Desk<'_>, org_id: Uuid, id: Uuid) -> Result<(), StoreEr
     desk.connection
         .execute("DELETE FROM channel WHERE row = ?", [row])?;
     Ok(())
+}
+
+/// Deletes the channels that are for one check or one project alone, which is gone: `scope` is
+/// the column that names it.
+pub(super) fn delete_of(
+    desk: &mut Desk<'_>,
+    org_id: Uuid,
+    scope: &'static str,
+    id: Uuid,
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = {
+        let mut statement = desk.connection.prepare_cached(&format!(
+            "SELECT id FROM channel WHERE org_id = ? AND {scope} = ?"
+        ))?;
+        let rows = statement.query_map([org_id, id], |row| row.get(0))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    ids.into_iter()
+        .try_for_each(|channel| delete(desk, org_id, channel))
 }

@@ -8,7 +8,7 @@ use super::super::engine::{Event, Held, Millis, Rules, Run, Schedule, State, Win
 use super::live::LiveCheck;
 use super::maintenance::Plan;
 use super::schedules::Schedules;
-use super::{Desk, StoreError, taken, timestamp, unsigned};
+use super::{Desk, StoreError, channels, maintenance, taken, timestamp, unsigned};
 use crate::random;
 use crate::wire::{Check, ScheduleType, Status};
 
@@ -151,6 +151,7 @@ pub fn update(
     new: &Settled,
 ) -> Result<(), StoreError> {
     let row = row_of(desk.connection, org_id, id)?.ok_or(StoreError::Gone)?;
+    let moves = project_of(desk.connection, org_id, id)? != Some(new.project_id);
     desk.connection
         .execute(
             "UPDATE check_ SET project_id = ?, name = ?, slug = ?, description = ?, tags = ?,
@@ -176,7 +177,12 @@ pub fn update(
         )
         .map_err(taken("slug"))?;
     let rules = new.rules(desk.connection, org_id)?;
-    desk.change_rules(row, rules)
+    desk.change_rules(row, rules)?;
+    if moves {
+        let mut plan = Plan::load(desk.connection, Some(org_id), desk.now)?;
+        desk.change_windows(row, plan.of(org_id, new.project_id, id))?;
+    }
+    Ok(())
 }
 
 /// Pauses the organization's check, or resumes it.
@@ -205,10 +211,11 @@ pub fn delete(desk: &mut Desk<'_>, org_id: Uuid, id: Uuid) -> Result<(), StoreEr
         params![desk.now, row],
     )?;
     desk.remove_check(row);
-    Ok(())
+    channels::delete_of(desk, org_id, "check_id", id)?;
+    maintenance::delete_of(desk, org_id, "check_id", id)
 }
 
-/// Deletes every check of the organization's project.
+/// Deletes every check of the organization's project, and with them what was for it alone.
 ///
 /// # Errors
 /// As SQLite says.
@@ -223,7 +230,8 @@ pub fn delete_all_of(desk: &mut Desk<'_>, org_id: Uuid, project: Uuid) -> Result
     for id in ids {
         delete(desk, org_id, id)?;
     }
-    Ok(())
+    channels::delete_of(desk, org_id, "project_id", project)?;
+    maintenance::delete_of(desk, org_id, "project_id", project)
 }
 
 /// Writes what the engine knows of the check in `row`.
@@ -280,6 +288,18 @@ pub(super) fn load_live(
         Ok((stored.row, check))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What the engine knows of the check in `row`, but for its maintenance windows.
+pub(super) fn known(
+    connection: &Connection,
+    row: i64,
+    schedules: &mut Schedules,
+) -> Result<(Rules, State), StoreError> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} {FROM} WHERE check_.row = ?"))?;
+    let stored = statement.query_row([row], |row| Stored::from_row(row, schedules))?;
+    Ok((stored.rules, stored.state))
 }
 
 /// The organization's checks, by project and name. `now` decides what is missing by then.

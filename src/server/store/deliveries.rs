@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::super::alerts::Verdict;
-use super::super::alerts::patience::{Attempt, BREAK_AFTER, Outcome};
+use super::super::alerts::patience::{Attempt, BREAK_AFTER, LONGEST_PAUSE, Outcome};
 use super::super::engine::Millis;
 use super::channels::{self, Address};
 use super::{Desk, StoreError, timestamp, unsigned};
@@ -87,6 +87,29 @@ pub fn next_at(connection: &Connection, now: Millis) -> Result<Option<Millis>, S
     )?;
     let channel = next("SELECT min(retry_at) FROM channel WHERE retry_at > ?")?;
     Ok(delivery.into_iter().chain(channel).min())
+}
+
+/// The clock was set back to `now`, by `back` milliseconds as far as is known: what waits has no
+/// longer to wait than before, and nothing for longer than a target may ask for.
+///
+/// # Errors
+/// As SQLite says.
+pub(super) fn bring_forward(
+    connection: &Connection,
+    now: Millis,
+    back: Millis,
+) -> Result<(), StoreError> {
+    let longest = Millis::try_from(LONGEST_PAUSE.as_millis()).unwrap_or(Millis::MAX);
+    for sql in [
+        "UPDATE delivery SET next_attempt_at = min(max(?1, next_attempt_at - ?2), ?1 + ?3)
+         WHERE state = 'pending' AND next_attempt_at > ?1",
+        "UPDATE channel SET retry_at = min(max(?1, retry_at - ?2), ?1 + ?3) WHERE retry_at > ?1",
+    ] {
+        connection
+            .prepare_cached(sql)?
+            .execute([now, back, longest])?;
+    }
+    Ok(())
 }
 
 /// Up to `limit` deliveries to the channel, oldest first, of which each is the oldest about its
@@ -237,7 +260,7 @@ pub fn report(desk: &mut Desk<'_>, report: &Report) -> Result<(), StoreError> {
         now: desk.now,
     };
     let mut read = desk.connection.prepare_cached(
-        "SELECT delivery.attempts, alert.triggered_at FROM delivery
+        "SELECT delivery.attempts - delivery.forgiven, alert.triggered_at FROM delivery
          JOIN alert ON alert.row = delivery.alert_row
          WHERE delivery.row = ? AND delivery.channel_row = ?",
     )?;
@@ -283,11 +306,12 @@ pub fn report(desk: &mut Desk<'_>, report: &Report) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes everything that waits for the channel due.
+/// Makes everything that waits for the channel due, with all of its retries before it: this
+/// attempt comes sooner than those were to be spread over.
 pub(super) fn at_once(connection: &Connection, channel: i64) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "UPDATE delivery SET next_attempt_at = 0
+            "UPDATE delivery SET next_attempt_at = 0, forgiven = attempts
              WHERE channel_row = ? AND state = 'pending' AND next_attempt_at > 0",
         )?
         .execute([channel])?;

@@ -80,14 +80,18 @@ fn critical(check: &Check, since: Millis, now: Millis) -> Option<String> {
                 many => format!("The last {many} runs"),
             }
         )),
-        Status::Down if check.running => Some(format!(
+        Status::Down if check.running && !check.began_since(since) => Some(format!(
             "A run started and never finished; it has been down for {lasting}"
         )),
         Status::Down => Some(format!(
-            "{} missing; it has been down for {lasting}",
+            "{} missing; it has been down for {lasting}{}",
             match check.consecutive_missed_pings {
                 0 | 1 => "The expected run is".to_owned(),
                 many => format!("{many} expected runs are"),
+            },
+            match check.running {
+                true => ", and a run is under way",
+                false => "",
             }
         )),
         Status::Overrunning => Some(format!(
@@ -255,7 +259,7 @@ pub fn for_doctor(
 }
 
 /// The last line of an output that says anything, without what could steer a terminal.
-pub(super) fn last_line(output: &[u8]) -> Option<String> {
+fn last_line(output: &[u8]) -> Option<String> {
     let text = plain(output);
     let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
     Some(

@@ -9,6 +9,7 @@ use super::accounts::{Caller, Credential, Standing, role};
 use super::{Desk, StoreError, timestamp};
 use crate::random;
 use crate::server::engine::Millis;
+use crate::server::hash::hex;
 use crate::wire::{ApiKey, KeyRef};
 
 /// What every key begins with.
@@ -45,11 +46,7 @@ pub(super) fn hash(token: &str) -> [u8; 32] {
 
 /// `prefix` and `N` random bytes in hexadecimal.
 pub(super) fn token<const N: usize>(prefix: &str) -> Result<String, StoreError> {
-    let mut token = prefix.to_owned();
-    for byte in random::bytes::<N>()? {
-        token.push_str(&format!("{byte:02x}"));
-    }
-    Ok(token)
+    Ok(format!("{prefix}{}", hex(&random::bytes::<N>()?)))
 }
 
 /// Makes a key. It is given once, here, and not kept anywhere.

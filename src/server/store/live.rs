@@ -111,6 +111,13 @@ impl Live {
         published
     }
 
+    /// The checks that have seen something later than `now`.
+    pub fn ahead_of(&self, now: Millis) -> Vec<i64> {
+        let ahead = |check: &LiveCheck| check.state.seen() > now;
+        let rows = self.committed.iter().filter(|(_, check)| ahead(check));
+        rows.map(|(&row, _)| row).collect()
+    }
+
     /// The batch was lost, and with it what had changed.
     pub fn roll_back(&mut self) {
         self.batch.clear();

@@ -131,6 +131,22 @@ pub fn delete(desk: &mut Desk<'_>, org_id: Uuid, id: Uuid) -> Result<(), StoreEr
     tell_checks(desk, &deleted)
 }
 
+/// Deletes the windows that are for one check or one project alone, which is gone: `scope` is
+/// the column that names it.
+pub(super) fn delete_of(
+    desk: &mut Desk<'_>,
+    org_id: Uuid,
+    scope: &'static str,
+    id: Uuid,
+) -> Result<(), StoreError> {
+    desk.connection
+        .prepare_cached(&format!(
+            "DELETE FROM maintenance WHERE org_id = ? AND {scope} = ?"
+        ))?
+        .execute([org_id, id])?;
+    Ok(())
+}
+
 /// Ends the organization's window now, where it is running: it stays in the list as one that is
 /// over.
 ///

@@ -10,6 +10,7 @@ pub mod channels;
 pub mod check_page;
 pub mod checks;
 pub mod deliveries;
+mod desk;
 pub mod events;
 pub mod inspect;
 pub mod keys;
@@ -28,6 +29,7 @@ mod schema;
 pub mod sessions;
 #[cfg(test)]
 mod simulation;
+pub mod strip;
 pub mod uptime;
 pub mod users;
 mod writer;
@@ -41,19 +43,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
+use rusqlite::ffi::{Error, SQLITE_CORRUPT};
 use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
 use super::bell::Bell;
 pub use beside::Beside;
+pub use desk::Desk;
 pub use meters::Meters;
 use place::Place;
 pub use prune::Retention;
-pub use writer::Desk;
 use writer::Writer;
 
 /// The database's file in the data directory.
 pub const DATABASE: &str = "pakyas.db";
+
+/// The file in the data directory that the server which uses it has locked.
+pub const LOCK: &str = "lock";
 
 /// How many idle reading connections are kept.
 const IDLE_READERS: usize = 8;
@@ -62,9 +69,13 @@ const IDLE_READERS: usize = 8;
 /// checks, of which any may be the next that is pinged.
 const WRITER_CACHE: i64 = -32 * 1024;
 
-/// How many pages of 4 KiB the log has before it is worked into the database. A page that was
-/// written many times until then is copied once.
-const CHECKPOINT: i64 = 4000;
+/// The pages of a new database, bytes. A ping changes a page of its check and one of an index
+/// for a few bytes each; the smaller they are, the less goes to the disk for it.
+const PAGE: i64 = 1024;
+
+/// How long the log gets before it is worked into the database, bytes. A page that was written
+/// many times until then is copied once.
+const CHECKPOINT: i64 = 16 * 1024 * 1024;
 
 /// Where public ids lead: shared by the threads that take pings, changed by the writer.
 type PublicIds = Arc<RwLock<HashMap<Uuid, i64>>>;
@@ -214,7 +225,7 @@ impl Store {
                 .open(directory.join(name))
                 .map_err(in_directory)
         };
-        let lock = private("lock")?;
+        let lock = private(LOCK)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(directory.to_owned())),
@@ -368,12 +379,17 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Else a statement whose plan might gain from the values is made anew for each of them.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     if mode.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        // A database that is there keeps the pages that it has.
+        connection.pragma_update(None, "page_size", PAGE)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
+        let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT / page)?;
     }
     Ok(connection)
 }
@@ -387,6 +403,24 @@ pub fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
         connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| damaged(path, error))?;
     schema::check(&connection).map_err(|error| damaged(path, error))?;
     Ok(connection)
+}
+
+/// Reads all of the database at `path`, which `connection` has open.
+///
+/// # Errors
+/// [`StoreError::Damaged`] where a page or a row is not what SQLite has written; else as SQLite
+/// says.
+pub fn look_through(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found: Result<String, _> =
+        connection.pragma_query_value(None, "quick_check", |row| row.get(0));
+    match found {
+        Ok(found) if found == "ok" => Ok(()),
+        Ok(_) => Err(StoreError::Damaged {
+            path: path.to_owned(),
+            error: rusqlite::Error::SqliteFailure(Error::new(SQLITE_CORRUPT), None),
+        }),
+        Err(error) => Err(damaged(path, error.into())),
+    }
 }
 
 /// Says of which file, where an error is about a damaged one.

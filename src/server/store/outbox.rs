@@ -89,7 +89,10 @@ pub(super) fn add(
 /// As SQLite says.
 pub fn pending(connection: &Connection) -> Result<i64, StoreError> {
     let count = connection
-        .prepare_cached("SELECT count(*) FROM delivery WHERE state = 'pending'")?
+        .prepare_cached(
+            "SELECT count(*) FROM delivery JOIN channel ON channel.row = delivery.channel_row
+             WHERE delivery.state = 'pending' AND channel.enabled",
+        )?
         .query_row([], |row| row.get(0))?;
     Ok(count)
 }

@@ -4,15 +4,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::StoreError;
-use super::inspect::last_line;
 use crate::server::engine::Millis;
-use crate::wire::{Kind, Status};
+use crate::server::plain;
+use crate::wire::{OUTPUT_LIMIT, Status};
 
-/// How many of a check's newest pings are looked through for the ends of its runs.
-const DEPTH: i64 = 200;
-
-/// How much of the end of an output is read for its last line, bytes.
-const OUTPUT_END: i64 = 1_000;
+/// How much of a line of an output is shown, characters.
+const LINE: usize = 150;
 
 /// One check.
 pub struct Glance {
@@ -80,80 +77,37 @@ pub fn glances(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Well.
-    Success,
-    /// Badly.
-    Failure,
-    /// It was expected, and nothing came.
-    Missing,
-}
-
-/// The newest `count` runs of the check, oldest first, each with its duration in milliseconds.
-///
-/// # Errors
-/// As SQLite says.
-pub fn runs(
-    connection: &Connection,
-    row: i64,
-    count: usize,
-) -> Result<Vec<(End, Option<i64>)>, StoreError> {
-    let mut found: Vec<(Millis, End, Option<i64>)> = Vec::new();
-    let mut pings = connection.prepare_cached(
-        "SELECT kind, created_at, duration_ms FROM ping WHERE check_row = ?
-         ORDER BY created_at DESC, row DESC LIMIT ?",
-    )?;
-    let mut rows = pings.query(params![row, DEPTH])?;
-    while let Some(ping) = rows.next()? {
-        let kind: String = ping.get(0)?;
-        let end = match Kind::from_name(&kind) {
-            Some(Kind::Success) => End::Success,
-            Some(Kind::Fail) => End::Failure,
-            _ => continue,
-        };
-        found.push((ping.get(1)?, end, ping.get(2)?));
-        if found.len() == count {
-            break;
-        }
-    }
-    let mut misses = connection.prepare_cached(
-        "SELECT occurred_at FROM event
-         WHERE check_row = ? AND kind = 'status_changed' AND to_status = 'down'
-           AND source = 'schedule'
-         ORDER BY effective_at DESC, row DESC LIMIT ?",
-    )?;
-    let count_sql = i64::try_from(count).unwrap_or(i64::MAX);
-    for at in misses.query_map(params![row, count_sql], |row| row.get(0))? {
-        found.push((at?, End::Missing, None));
-    }
-    found.sort_by_key(|(at, ..)| *at);
-    let surplus = found.len().saturating_sub(count);
-    Ok(found
-        .into_iter()
-        .skip(surplus)
-        .map(|(_, end, duration)| (end, duration))
-        .collect())
-}
-
-/// How the last run of the check failed: its exit code, and the last line that it printed.
+/// How the last run of the check failed: its exit code, and the last two lines that it printed,
+/// each of [`LINE`] characters at most. Often the last says only that it ended.
 ///
 /// # Errors
 /// As SQLite says.
 pub fn last_words(
     connection: &Connection,
     row: i64,
-) -> Result<(Option<u8>, Option<String>), StoreError> {
-    let failure: Option<(Option<u8>, Option<Vec<u8>>)> = connection
+) -> Result<(Option<u8>, Vec<String>), StoreError> {
+    let failure = connection
         .prepare_cached(
-            "SELECT exit_code, substr(body, -?2) FROM ping WHERE check_row = ?1 AND kind = 'fail'
+            "SELECT exit_code, substr(body, -?2), length(body) > ?2 FROM ping
+             WHERE check_row = ?1 AND kind = 'fail'
              ORDER BY created_at DESC, row DESC LIMIT 1",
         )?
-        .query_row(params![row, OUTPUT_END], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+        .query_row(params![row, OUTPUT_LIMIT as i64], |row| {
+            let output: Option<Vec<u8>> = row.get(1)?;
+            let is_cut: Option<bool> = row.get(2)?;
+            let lines = plain::lines(&output.unwrap_or_default(), is_cut == Some(true));
+            Ok((row.get(0)?, lines))
         })
         .optional()?;
-    let (exit_code, output) = failure.unwrap_or_default();
-    Ok((exit_code, output.as_deref().and_then(last_line)))
+    let (exit_code, lines) = failure.unwrap_or_default();
+    let said: Vec<&str> = lines
+        .iter()
+        .map(|line| line.trim())
+        .filter(|line| !line.is_empty())
+        .collect();
+    let last = said[said.len() - said.len().min(2)..].iter();
+    Ok((
+        exit_code,
+        last.map(|line| plain::shortened(line, LINE)).collect(),
+    ))
 }

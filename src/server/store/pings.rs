@@ -44,8 +44,12 @@ pub struct Incoming {
 /// idempotency key was seen before changes nothing.
 ///
 /// # Errors
-/// [`StoreError::Gone`] where the check is not there any more; else as SQLite says.
+/// [`StoreError::Gone`] where the check is not there any more, before anything is changed; else
+/// as SQLite says.
 pub fn take(desk: &mut Desk<'_>, check_row: i64, ping: &Incoming) -> Result<(), StoreError> {
+    if !desk.has_check(check_row) {
+        return Err(StoreError::Gone);
+    }
     if let Some(key) = &ping.idempotency_key {
         let new = desk
             .connection

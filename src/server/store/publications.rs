@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
+use super::super::hash::hex;
 use super::{Desk, StoreError, taken};
 use crate::random;
 
@@ -187,8 +188,4 @@ pub fn remove_badges(desk: &mut Desk<'_>, project_id: Uuid) -> Result<(), StoreE
         [project_id],
     )?;
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,6 +12,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004-history.sql"),
     include_str!("migrations/0005-alerts.sql"),
     include_str!("migrations/0006-status-pages.sql"),
+    include_str!("migrations/0007-session-places.sql"),
+    include_str!("migrations/0008-afresh.sql"),
 ];
 
 /// That the database behind `connection` is not of a newer schema.

@@ -1,5 +1,7 @@
 //! Who is signed in: tokens for programs, a cookie for a browser. Kept as hashes only.
 
+use std::net::IpAddr;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
@@ -25,6 +27,15 @@ pub const BROWSER_TIME: Millis = 14 * 86_400 * 1000;
 
 /// How many sessions a person may have; the oldest goes first.
 const SESSIONS_MAX: i64 = 100;
+
+/// Where and with what somebody signs in, as their page shows it.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    /// Where it came from.
+    pub address: IpAddr,
+    /// What it is, in a few words.
+    pub agent: Option<String>,
+}
 
 /// The two tokens of a program's session, in full, this once.
 pub struct Tokens {
@@ -56,9 +67,10 @@ pub fn is_access_token(token: &str) -> bool {
 ///
 /// # Errors
 /// As SQLite says.
-pub fn open(desk: &mut Desk<'_>, user_id: Uuid) -> Result<Tokens, StoreError> {
+pub fn open(desk: &mut Desk<'_>, user_id: Uuid, signer: &Signer) -> Result<Tokens, StoreError> {
     let tokens = tokens()?;
-    insert(desk, user_id, "api", &tokens.access, Some(&tokens.refresh))?;
+    let (access, refresh) = (&tokens.access, Some(tokens.refresh.as_str()));
+    insert(desk, user_id, "api", access, refresh, signer)?;
     Ok(tokens)
 }
 
@@ -66,9 +78,13 @@ pub fn open(desk: &mut Desk<'_>, user_id: Uuid) -> Result<Tokens, StoreError> {
 ///
 /// # Errors
 /// As SQLite says.
-pub fn open_browser(desk: &mut Desk<'_>, user_id: Uuid) -> Result<String, StoreError> {
+pub fn open_browser(
+    desk: &mut Desk<'_>,
+    user_id: Uuid,
+    signer: &Signer,
+) -> Result<String, StoreError> {
     let cookie = token::<32>("")?;
-    insert(desk, user_id, "browser", &cookie, None)?;
+    insert(desk, user_id, "browser", &cookie, None, signer)?;
     Ok(cookie)
 }
 
@@ -85,6 +101,7 @@ fn insert(
     kind: &str,
     access: &str,
     refresh: Option<&str>,
+    signer: &Signer,
 ) -> Result<(), StoreError> {
     let now = desk.now;
     // Here, so that the table never grows beyond what is of use.
@@ -101,8 +118,9 @@ fn insert(
     };
     desk.connection.execute(
         "INSERT INTO session
-         (id, user_id, kind, hash, hash_expires_at, refresh_hash, created_at, expires_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+         (id, user_id, kind, hash, hash_expires_at, refresh_hash, created_at, expires_at,
+          address, agent)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             random::uuid()?,
             user_id,
@@ -112,6 +130,8 @@ fn insert(
             refresh.map(hash),
             now,
             now + time,
+            signer.address.to_string(),
+            signer.agent,
         ],
     )?;
     Ok(())
@@ -160,6 +180,10 @@ pub struct Listed {
     pub id: Uuid,
     /// Whether it is a browser's, and not a program's.
     pub is_browser: bool,
+    /// Where it was opened from, and with what; none where that was not kept yet.
+    pub address: Option<String>,
+    /// As [`Signer::agent`].
+    pub agent: Option<String>,
     /// When somebody signed in.
     pub created_at: jiff::Timestamp,
     /// When it ends, unless it is used.
@@ -176,7 +200,7 @@ pub fn list(
     now: Millis,
 ) -> Result<Vec<Listed>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, kind = 'browser', created_at, expires_at FROM session
+        "SELECT id, kind = 'browser', created_at, expires_at, address, agent FROM session
          WHERE user_id = ? AND expires_at > ? ORDER BY created_at DESC, id",
     )?;
     let rows = statement.query_map(params![user_id, now], |row| {
@@ -185,6 +209,8 @@ pub fn list(
             is_browser: row.get(1)?,
             created_at: timestamp(row.get(2)?),
             expires_at: timestamp(row.get(3)?),
+            address: row.get(4)?,
+            agent: row.get(5)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -13,13 +13,13 @@ use uuid::Uuid;
 
 use super::super::bell::Bell;
 use super::super::clock;
-use super::super::complaint::complain;
-use super::super::engine::{self, Effect, Event, Millis, Reason, Rules, Windows};
-use super::live::{Live, LiveCheck, Published};
+use super::super::complaint::complain_once;
+use super::super::engine::{Event, Millis};
+use super::desk::Desk;
+use super::live::{Live, Published};
 use super::place::Place;
 use super::prune::{Pruner, Retention};
-use super::{Meters, PublicIds, StoreError, checks, events, outbox, pings};
-use crate::wire::Status;
+use super::{Meters, PublicIds, StoreError, checks, deliveries};
 
 /// How many jobs may wait before those who bring more have to.
 const QUEUE: usize = 4096;
@@ -38,8 +38,15 @@ const SLACK: Millis = 100;
 /// The longest sleep: the wall clock may be set while we sleep, and deadlines are wall times.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
+/// How much earlier than before it may be by the wall clock before it counts as set back,
+/// milliseconds: what is less, no deadline and no ping will notice.
+const SET_BACK: Millis = 500;
+
 /// How long to leave a disk alone that has just refused a deadline's transaction.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How long each job is undone by itself after one failed that was not to fail.
+const CAREFUL: Duration = Duration::from_secs(60);
 
 type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
@@ -54,7 +61,15 @@ enum Answer {
 /// What the answering thread tells whom: nothing, where all went well.
 type Told = Vec<(Tell, Option<String>)>;
 
-type Job = Box<dyn FnOnce(&mut Desk<'_>) -> (bool, Answer) + Send>;
+/// Does the work; says whether it is to be kept, and how its sender is told.
+type Work = Box<dyn FnOnce(&mut Desk<'_>) -> (bool, Answer) + Send>;
+
+struct Job {
+    work: Work,
+    /// Whether it may fail by itself, and is undone by itself then. SQLite keeps each page that
+    /// such a job changes as it was before; for a ping that is a good part of all the work.
+    may_fail: bool,
+}
 
 /// What comes to the writing thread.
 enum Message {
@@ -63,6 +78,18 @@ enum Message {
     Keep(Retention),
     /// Write what came before this, then end.
     Stop,
+}
+
+impl Message {
+    fn write(
+        may_fail: bool,
+        work: impl FnOnce(&mut Desk<'_>) -> (bool, Answer) + Send + 'static,
+    ) -> Self {
+        Self::Write(Job {
+            work: Box::new(work),
+            may_fail,
+        })
+    }
 }
 
 /// The handle to the writing thread.
@@ -107,6 +134,9 @@ impl Writer {
             place,
             well: Arc::clone(&well),
             pruner: None,
+            careful_until: None,
+            // It may have been set back while we were away.
+            last_look: Millis::MAX,
         };
         thread.publish();
         let thread = std::thread::Builder::new()
@@ -129,7 +159,7 @@ impl Writer {
             StoreError::Unavailable("the server is stopping, or its disk is in trouble".to_owned())
         };
         let (answer, wait) = mpsc::sync_channel(1);
-        let job: Job = Box::new(move |desk| {
+        let job = Message::write(true, move |desk| {
             let result = job(desk);
             let keep = result.is_ok();
             let tell: Tell = Box::new(move |written| {
@@ -137,7 +167,7 @@ impl Writer {
             });
             (keep, Answer::Now(tell))
         });
-        self.queue.send(Message::Write(job)).map_err(|_| ended())?;
+        self.queue.send(job).map_err(|_| ended())?;
         wait.recv().map_err(|_| ended())?
     }
 
@@ -146,25 +176,34 @@ impl Writer {
     where
         F: FnOnce(&mut Desk<'_>) -> Result<(), StoreError> + Send + 'static,
     {
-        let job: Job = Box::new(move |desk| (job(desk).is_ok(), Answer::Beside(Box::new(|_| {}))));
-        let _ = self.queue.try_send(Message::Write(job));
+        let job = Message::write(true, move |desk| {
+            (job(desk).is_ok(), Answer::Beside(Box::new(|_| {})))
+        });
+        let _ = self.queue.try_send(job);
     }
 
     /// As [`Writer::run`], but nobody waits: `then` is called when it is done. Where it can't
-    /// be begun, `then` is dropped.
+    /// be begun, `then` is dropped. It shares the fate of its batch: where `job` fails, but for
+    /// [`StoreError::Gone`] before it has changed anything, none of it is written.
     pub fn run_beside<T, F, G>(&self, job: F, then: G)
     where
         T: Send + 'static,
         F: FnOnce(&mut Desk<'_>) -> Result<T, StoreError> + Send + 'static,
         G: FnOnce(Result<T, StoreError>) + Send + 'static,
     {
-        let job: Job = Box::new(move |desk| {
+        let job = Message::write(false, move |desk| {
             let result = job(desk);
-            let keep = result.is_ok();
+            let keep = match &result {
+                Ok(_) | Err(StoreError::Gone) => true,
+                Err(error) => {
+                    complain_once(error);
+                    false
+                }
+            };
             let tell: Tell = Box::new(move |written| then(written.and(result)));
             (keep, Answer::Beside(tell))
         });
-        let _ = self.queue.send(Message::Write(job));
+        let _ = self.queue.send(job);
     }
 
     /// Whether the last transaction got onto the disk.
@@ -185,150 +224,6 @@ impl Writer {
         for thread in threads {
             let _ = thread.join();
         }
-    }
-}
-
-/// What a job works with: the open transaction and the checks in memory, and the time that
-/// counts for all of its batch.
-pub struct Desk<'a> {
-    /// Statements run here are part of the job.
-    pub connection: &'a Connection,
-    /// Now, for everything in this batch.
-    pub now: Millis,
-    public_url: &'a str,
-    live: &'a mut Live,
-    alerts: &'a mut bool,
-}
-
-/// Runs `job` within the transaction `connection`, at a desk where no check is known: for jobs
-/// that are about accounts.
-pub(super) fn at_a_desk_without_checks<T>(
-    connection: &Connection,
-    job: impl FnOnce(&mut Desk<'_>) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    job(&mut Desk {
-        connection,
-        now: clock::now(),
-        public_url: "",
-        live: &mut Live::default(),
-        alerts: &mut false,
-    })
-}
-
-impl Desk<'_> {
-    /// Lets the engine decide what `event` means for the check in `row`, and writes what
-    /// follows, alerts included. `output` is what a failed run printed. Where the event ended
-    /// a run whose duration is known, gives when it ended and that duration.
-    ///
-    /// # Errors
-    /// [`StoreError::Gone`] where there is no such check; else as SQLite says.
-    pub fn apply(
-        &mut self,
-        row: i64,
-        event: &Event,
-        output: Option<&[u8]>,
-    ) -> Result<Option<(Millis, Millis)>, StoreError> {
-        if matches!(event, Event::Signal(_)) {
-            self.live.count_ping(row);
-        }
-        let check = self.live.get(row).ok_or(StoreError::Gone)?;
-        let (state, effects) = engine::step(&check.rules, &check.state, event, self.now);
-        let (before, after) = (check.state.expected, state.expected);
-        let never_finished = effects.iter().any(|effect| {
-            let reason = match effect {
-                Effect::Alert { reason, .. } => reason,
-                _ => return false,
-            };
-            matches!(reason, Reason::NeverFinished { .. })
-        });
-        let mut finished = None;
-        for effect in &effects {
-            match effect {
-                Effect::Alert { reason, at, held } => {
-                    // The run that failed came with another ping than the one of now.
-                    let earlier = match reason {
-                        Reason::Failed { .. } if *held => {
-                            pings::last_failure_output(self.connection, row)?
-                        }
-                        _ => None,
-                    };
-                    let output = if *held { earlier.as_deref() } else { output };
-                    *self.alerts |=
-                        outbox::add(self.connection, self.public_url, row, reason, *at, output)?;
-                }
-                Effect::Finished { at, after } => finished = Some((*at, *after)),
-                Effect::Changed { .. } => {}
-            }
-            let expected = match effect {
-                Effect::Changed {
-                    to: Status::Up | Status::New,
-                    ..
-                } => after,
-                // It was not silence that brought it down.
-                Effect::Changed {
-                    to: Status::Down, ..
-                } if never_finished => None,
-                _ => before,
-            };
-            events::record(self.connection, row, event, effect, expected, self.now)?;
-        }
-        if state == check.state {
-            return Ok(finished);
-        }
-        checks::save_state(self.connection, row, &state)?;
-        let check = LiveCheck {
-            state,
-            ..check.clone()
-        };
-        self.live.set(row, check);
-        Ok(finished)
-    }
-
-    /// Has the dispatcher look at the outbox once this is on disk.
-    pub(super) fn wake_dispatcher(&mut self) {
-        *self.alerts = true;
-    }
-
-    pub(super) fn add_check(&mut self, row: i64, check: LiveCheck) {
-        self.live.set(row, check);
-    }
-
-    pub(super) fn remove_check(&mut self, row: i64) {
-        self.live.remove(row);
-    }
-
-    /// Gives the check in `row` other rules, but its maintenance windows; the time until now is
-    /// judged by those of before.
-    pub(super) fn change_rules(&mut self, row: i64, rules: Rules) -> Result<(), StoreError> {
-        self.rule_otherwise(row, &Event::RulesChanged, |old| Rules {
-            windows: old.windows.clone(),
-            ..rules
-        })
-    }
-
-    /// Gives the check in `row` other maintenance windows, as [`Desk::change_rules`] does rules.
-    pub(super) fn change_windows(&mut self, row: i64, windows: Windows) -> Result<(), StoreError> {
-        self.rule_otherwise(row, &Event::WindowsChanged, |old| Rules {
-            windows,
-            ..old.clone()
-        })
-    }
-
-    fn rule_otherwise(
-        &mut self,
-        row: i64,
-        event: &Event,
-        change: impl FnOnce(&Rules) -> Rules,
-    ) -> Result<(), StoreError> {
-        self.apply(row, &Event::TimePassed, None)?;
-        let check = self.live.get(row).ok_or(StoreError::Gone)?;
-        let check = LiveCheck {
-            rules: change(&check.rules),
-            ..check.clone()
-        };
-        self.live.set(row, check);
-        self.apply(row, event, None)?;
-        Ok(())
     }
 }
 
@@ -356,6 +251,10 @@ struct Thread {
     place: Arc<Place>,
     well: Arc<AtomicBool>,
     pruner: Option<Pruner>,
+    /// Until when every job is undone by itself where it fails.
+    careful_until: Option<Instant>,
+    /// What the wall clock said when it was last looked at; [`Millis::MAX`] before the first time.
+    last_look: Millis,
 }
 
 impl Thread {
@@ -394,7 +293,8 @@ impl Thread {
                     .pragma_update(None, "wal_checkpoint", "truncate");
                 return;
             }
-            pause = match self.serve_deadlines() {
+            let looked = self.look_at_the_clock();
+            pause = match looked.and_then(|()| self.serve_deadlines()) {
                 Ok(()) => Duration::ZERO,
                 Err(_) => AFTER_FAILURE,
             };
@@ -438,24 +338,41 @@ impl Thread {
     /// Runs `jobs` in one transaction, then answers them.
     fn batch(&mut self, jobs: Vec<Job>) {
         self.meters.batches.count(jobs.len() as f64);
+        let careful = self
+            .careful_until
+            .is_some_and(|until| Instant::now() < until);
+        let mut is_lost = false;
         let mut answers = Vec::with_capacity(jobs.len());
         let written = self.transaction(|desk| {
-            for job in jobs {
-                desk.connection
-                    .prepare_cached("SAVEPOINT job")?
-                    .execute([])?;
-                let (keep, answer) = job(desk);
+            for Job { work, may_fail } in jobs {
+                let alone = may_fail || careful;
+                if alone {
+                    desk.connection
+                        .prepare_cached("SAVEPOINT job")?
+                        .execute([])?;
+                }
+                let (keep, answer) = work(desk);
                 answers.push(answer);
                 desk.live.end_job(keep);
+                if !keep && !alone {
+                    is_lost = true;
+                    let why = "another request in the same transaction failed; try again";
+                    return Err(StoreError::Unavailable(why.to_owned()));
+                }
                 // A full disk may have ended the whole transaction: then this fails too, and
                 // with it the batch.
                 if !keep {
                     desk.connection.execute_batch("ROLLBACK TO job")?;
                 }
-                desk.connection.prepare_cached("RELEASE job")?.execute([])?;
+                if alone {
+                    desk.connection.prepare_cached("RELEASE job")?.execute([])?;
+                }
             }
             Ok(())
         });
+        if is_lost {
+            self.careful_until = Some(Instant::now() + CAREFUL);
+        }
         // Jobs that were not even begun are dropped, which their senders see as unavailable.
         let failure = written.err().map(|error| error.to_string());
         let mut beside = Told::new();
@@ -471,6 +388,35 @@ impl Thread {
         if !beside.is_empty() {
             let _ = self.answers.send(beside);
         }
+    }
+
+    /// Where the wall clock was set back, tells the engine, for every check that would else wait
+    /// until it has caught up, and brings forward what is to be sent again.
+    fn look_at_the_clock(&mut self) -> Result<(), StoreError> {
+        let (before, now) = (self.last_look, clock::now());
+        if now < before.saturating_sub(SET_BACK) {
+            let back = if before == Millis::MAX {
+                0
+            } else {
+                before - now
+            };
+            for rows in self.live.ahead_of(now).chunks(DUE_BATCH) {
+                self.transaction(|desk| {
+                    for &row in rows {
+                        desk.apply(row, &Event::TimePassed, None)?;
+                        desk.live.end_job(true);
+                    }
+                    Ok(())
+                })?;
+            }
+            self.transaction(|desk| {
+                deliveries::bring_forward(desk.connection, now, back)?;
+                desk.wake_dispatcher();
+                Ok(())
+            })?;
+        }
+        self.last_look = now;
+        Ok(())
     }
 
     /// Tells the engine that time has passed, for every check that is due.
@@ -538,7 +484,7 @@ impl Thread {
                 }
             }
             Err(error) => {
-                complain(error);
+                complain_once(error);
                 self.live.roll_back();
             }
         }
@@ -568,5 +514,100 @@ impl Thread {
         for id in gone {
             ids.remove(&id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Store;
+    use super::*;
+
+    /// A store in a folder of this test's own, which is gone with it.
+    struct Trial {
+        store: Store,
+        folder: std::path::PathBuf,
+    }
+
+    impl Drop for Trial {
+        fn drop(&mut self) {
+            self.store.close();
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+
+    impl Trial {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("pakyas-{name}-{}", std::process::id()));
+            let store = Store::open(&folder, "", Bell::default()).unwrap();
+            Self { store, folder }
+        }
+
+        /// Writes a row for each of `numbers` in one batch, where a negative one fails when its
+        /// row is there; gives how each was answered.
+        fn batch(&self, numbers: &[i64]) -> Vec<Result<(), StoreError>> {
+            let (open, gate) = mpsc::channel::<()>();
+            let (begin, begun) = mpsc::channel();
+            self.store.write_then(
+                move |_| {
+                    begin.send(()).unwrap();
+                    let _ = gate.recv();
+                    Ok(())
+                },
+                |_: Result<(), StoreError>| {},
+            );
+            begun.recv().unwrap();
+            let answers: Vec<_> = numbers
+                .iter()
+                .map(|&number| {
+                    let (answer, told) = mpsc::channel();
+                    self.store.write_then(
+                        move |desk| {
+                            let sql = "INSERT INTO probe (row, data) VALUES (?, x'00')";
+                            desk.connection.execute(sql, [number.abs()])?;
+                            match number {
+                                ..0 => Err(StoreError::Full("rows")),
+                                _ => Ok(()),
+                            }
+                        },
+                        move |written| answer.send(written).unwrap(),
+                    );
+                    told
+                })
+                .collect();
+            drop(open);
+            let patience = Duration::from_secs(60);
+            answers
+                .iter()
+                .map(|told| match told.recv_timeout(patience) {
+                    Ok(written) => written,
+                    // Not even begun.
+                    Err(RecvTimeoutError::Disconnected) => Err(StoreError::Gone),
+                    Err(RecvTimeoutError::Timeout) => panic!("no answer within {patience:?}"),
+                })
+                .collect()
+        }
+
+        fn rows(&self) -> Vec<i64> {
+            let rows = self.store.read(|connection| {
+                let mut statement = connection.prepare("SELECT row FROM probe ORDER BY row")?;
+                let rows = statement.query_map([], |row| row.get(0))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            });
+            rows.unwrap()
+        }
+    }
+
+    #[test]
+    fn what_fails_among_pings_takes_one_batch_with_it_and_no_second() {
+        let trial = Trial::new("batch");
+        let answers = trial.batch(&[1, -2, 3]);
+        assert!(answers.iter().all(Result::is_err), "{answers:?}");
+        assert!(trial.rows().is_empty());
+        let answers = trial.batch(&[4, -5, 6]);
+        assert!(
+            matches!(answers[..], [Ok(()), Err(StoreError::Full("rows")), Ok(())]),
+            "{answers:?}"
+        );
+        assert_eq!(trial.rows(), [4, 6]);
     }
 }

@@ -8,10 +8,11 @@ use uuid::Uuid;
 use super::fields::{Field, Problems};
 use super::moment::Moment;
 use super::page::Frame;
-use super::place::{Page, nothing_here, ours, signed_in};
+use super::place::{Page, nothing_here, ours, signed_in, token};
 use super::visit::Visit;
 use crate::server::accounts::Refused;
 use crate::server::accounts::passwords::{LONGEST, SHORTEST, hash};
+use crate::server::api::auth::signer;
 use crate::server::clock;
 use crate::server::http::Response;
 use crate::server::store::accounts::memberships;
@@ -21,7 +22,8 @@ use crate::wire::Organization;
 /// Somewhere that they are signed in.
 struct Session {
     id: Uuid,
-    what: &'static str,
+    what: String,
+    address: Option<String>,
     is_this: bool,
     since: Moment,
 }
@@ -80,10 +82,13 @@ fn page(visit: &Visit<'_>, problems: &Problems, status: StatusCode) -> Page {
             .into_iter()
             .map(|session| Session {
                 id: session.id,
-                what: match session.is_browser {
-                    true => "A browser",
-                    false => "A program",
+                what: match (session.agent, session.is_browser) {
+                    (Some(agent), true) => agent,
+                    (Some(agent), false) => format!("The program {agent}"),
+                    (None, true) => "A browser".to_owned(),
+                    (None, false) => "A program".to_owned(),
                 },
+                address: session.address,
                 is_this: session.id == person.session,
                 since: Moment::of(session.created_at),
             })
@@ -94,19 +99,22 @@ fn page(visit: &Visit<'_>, problems: &Problems, status: StatusCode) -> Page {
 
 /// What a form of this page asks for: `password` or `sessions`.
 pub(super) fn change(visit: &Visit<'_>, what: &str) -> Page {
-    signed_in(visit)?;
     match what {
         "password" => password(visit),
         "sessions" => sign_out_elsewhere(visit),
-        _ => Err(nothing_here(visit)),
+        _ => {
+            ours(visit)?;
+            Err(nothing_here(visit))
+        }
     }
 }
 
 /// Gives them another password, where they know the one they have. Every session ends; this
 /// browser gets a new one.
 fn password(visit: &Visit<'_>) -> Page {
+    let token = token(visit)?;
     let person = signed_in(visit)?;
-    ours(visit)?;
+    token.or_again(|problems| page(visit, problems, problems.status()))?;
     let value = |name| visit.request.form(name).unwrap_or_default();
     let (current, new, again) = (value("current"), value("new"), value("again"));
     let mut problems = Problems::default();
@@ -143,18 +151,18 @@ fn password(visit: &Visit<'_>) -> Page {
         Err(Refused::Store(error)) => return Err(error.into()),
     }
     let hash = hash(&new).map_err(StoreError::Unavailable)?;
-    let id = person.user_id;
+    let (id, signer) = (person.user_id, signer(visit.request));
     let cookie = app.store.write(move |desk| {
         users::set_password(desk, id, &hash)?;
-        sessions::open_browser(desk, id)
+        sessions::open_browser(desk, id, &signer)
     })?;
     Ok(visit.go_to_signed_in("/account?done=password", &cookie))
 }
 
 /// Ends one of their other sessions, or all of them.
 fn sign_out_elsewhere(visit: &Visit<'_>) -> Page {
-    let person = signed_in(visit)?;
     ours(visit)?;
+    let person = signed_in(visit)?;
     let (user, here) = (person.user_id, person.session);
     let only = match visit.request.form("session").unwrap_or_default().as_str() {
         "" => None,

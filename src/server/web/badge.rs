@@ -1,11 +1,12 @@
 //! Badges: small pictures that say how a check, a tag or a project is, for whoever has the
 //! address. What an address holds is signed, so it gives away neither ids nor other badges.
 
-use ring::{digest, hmac};
+use ring::hmac;
 use ureq_proto::http::{StatusCode, header};
 use uuid::Uuid;
 
 use crate::server::api::App;
+use crate::server::hash;
 use crate::server::http::{Request, Response};
 use crate::server::store::overview::{self, Glance};
 use crate::server::store::publications::{self, Badges};
@@ -109,12 +110,7 @@ pub(super) fn answer(
 }
 
 fn etag(body: &str) -> String {
-    let hash = digest::digest(&digest::SHA256, body.as_bytes());
-    let short: String = hash.as_ref()[..12]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("\"{short}\"")
+    format!("\"{}\"", &hash::sha256(body.as_bytes())[..24])
 }
 
 fn find(store: &Store, token: &str) -> Result<Option<Badge>, StoreError> {

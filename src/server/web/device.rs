@@ -1,11 +1,11 @@
 //! Letting a machine in: which one asks, with which code, for which organization; yes or no.
 
 use askama::Template;
-use jiff::Timestamp;
 use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
 use super::forms;
+use super::moment::Moment;
 use super::page::Frame;
 use super::visit::{Person, Visit};
 use crate::server::accounts::devices::{Asking, Decision, Device};
@@ -30,7 +30,7 @@ struct Page<'a> {
     frame: Frame<'a>,
     device: &'a Device,
     code: &'a str,
-    asked_at: String,
+    asked_at: Moment,
     choices: Vec<Choice>,
     /// The machine asked for an organization that this person does not belong to.
     foreign: bool,
@@ -41,8 +41,7 @@ pub(super) fn show(visit: &Visit<'_>, link: &str) -> Result<Response, StoreError
         return Ok(gone(visit));
     };
     let Some(person) = &visit.person else {
-        let next = format!("/sign-in?next={DEVICE_PAGE}{}", asking.link);
-        return Ok(visit.go_to(&next));
+        return Ok(visit.sign_in_first());
     };
     match asking.decision {
         Decision::Pending => ask(visit, person, &asking),
@@ -86,16 +85,13 @@ fn ask(visit: &Visit<'_>, person: &Person, asking: &Asking) -> Result<Response, 
             "Have whoever runs the server add you to one: pakyas-server user add.",
         ));
     }
-    let asked_at = Timestamp::from_millisecond(asking.device.asked_at).unwrap_or_default();
     Ok(visit.page(
         StatusCode::OK,
         &Page {
             frame: visit.frame(),
             device: &asking.device,
             code: &asking.code,
-            asked_at: format!("{asked_at:.0}")
-                .replace('T', " ")
-                .replace('Z', " UTC"),
+            asked_at: Moment::new(asking.device.asked_at, clock::now()),
             choices,
             foreign,
         },
@@ -109,7 +105,7 @@ pub(super) fn decide(visit: &Visit<'_>, link: &str) -> Result<Response, StoreErr
     };
     let here = format!("{DEVICE_PAGE}{}", asking.link);
     let Some(person) = &visit.person else {
-        return Ok(visit.go_to(&format!("/sign-in?next={here}")));
+        return Ok(visit.sign_in_first());
     };
     if !forms::is_ours(visit) {
         return Ok(visit.message(

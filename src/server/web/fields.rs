@@ -13,6 +13,8 @@ use crate::server::api::ApiError;
 #[template(path = "problems.html")]
 pub(super) struct Problems {
     list: Vec<Problem>,
+    /// Whether all may be well with it, and only its token was not.
+    is_stale: bool,
 }
 
 /// One of them.
@@ -23,6 +25,14 @@ pub(super) struct Problem {
 }
 
 impl Problems {
+    /// That the form's token was made for another cookie.
+    pub fn stale() -> Self {
+        Self {
+            is_stale: true,
+            ..Self::default()
+        }
+    }
+
     pub fn add(&mut self, field: &str, sentence: impl Into<String>) {
         let mut sentence = sentence.into();
         if !sentence.ends_with(['.', '?']) {
@@ -47,7 +57,7 @@ impl Problems {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.list.is_empty() && !self.is_stale
     }
 
     /// The first of all, or the first about this field.
@@ -63,9 +73,10 @@ impl Problems {
 
     /// The status of a page that shows them.
     pub fn status(&self) -> StatusCode {
-        match self.is_empty() {
-            true => StatusCode::OK,
-            false => StatusCode::UNPROCESSABLE_ENTITY,
+        match (self.is_stale, self.is_empty()) {
+            (true, _) => StatusCode::FORBIDDEN,
+            (_, true) => StatusCode::OK,
+            (_, false) => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
 }

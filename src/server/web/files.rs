@@ -14,7 +14,7 @@ const STYLE: &str = concat!(
 );
 
 /// The script of all pages.
-const SCRIPT: &str = include_str!("script.js");
+const SCRIPT: &str = concat!(include_str!("script.js"), include_str!("refresh.js"));
 
 /// The script beside the form of a check.
 const CHECK_FORM: &str = include_str!("check-form.js");

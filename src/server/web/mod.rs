@@ -15,6 +15,7 @@ mod fields;
 mod files;
 mod forms;
 mod moment;
+mod notices;
 mod overview;
 mod page;
 mod place;
@@ -23,9 +24,11 @@ mod public;
 mod settings;
 mod sharing;
 mod sign_in;
+mod strip;
 mod visit;
 
-use ureq_proto::http::StatusCode;
+use ureq_proto::http::{Method, header};
+use uuid::Uuid;
 
 use super::api::App;
 use super::http::{Request, Response};
@@ -41,6 +44,17 @@ const PARTS: [&str; 11] = [
 pub fn owns(path: &str) -> bool {
     let first = path.split('/').nth(1).unwrap_or_default();
     path == "/" || PARTS.contains(&first)
+}
+
+/// Whether a browser asks for what nobody answers for, and gets a page that says so. What may
+/// be a check's address is never one.
+pub fn owns_for_people(request: &Request) -> bool {
+    let first = request.path.split('/').nth(1).unwrap_or_default();
+    let wants_html = request
+        .header(header::ACCEPT.as_str())
+        .is_some_and(|types| types.contains("text/html"));
+    let only_looks = [Method::GET, Method::HEAD].contains(&request.method);
+    wants_html && only_looks && first.parse::<Uuid>().is_err()
 }
 
 /// Answers a request for a page.
@@ -69,8 +83,8 @@ pub fn answer(app: &App, request: &Request) -> Response {
         ("POST", ["checks", id, "resume"]) => check::act::pause(&visit, id, false),
         ("GET", ["checks", id, "delete"]) => check::act::confirm(&visit, id),
         ("POST", ["checks", id, "delete"]) => check::act::delete(&visit, id),
-        ("GET", ["projects", id, "public"]) => sharing::show(&visit, id),
-        ("POST", ["projects", id, "public"]) => sharing::change(&visit, id),
+        ("GET", ["projects", id, "public"]) => place::answer(sharing::show(&visit, id)),
+        ("POST", ["projects", id, "public"]) => place::answer(sharing::change(&visit, id)),
         ("GET", ["account"]) => account::show(&visit),
         ("GET", ["sign-in"]) => sign_in::show(&visit),
         ("POST", ["sign-in"]) => sign_in::take(&visit),
@@ -85,24 +99,26 @@ pub fn answer(app: &App, request: &Request) -> Response {
         ("GET", ["web", name]) => {
             Ok(files::answer(&visit, name).unwrap_or_else(|| visit.nothing_here()))
         }
-        (_, ["" | "account" | "sign-in" | "sign-out"] | ["device" | "projects" | "checks", _])
-        | (_, ["checks", _, "pause" | "resume" | "delete" | "edit"]) => Ok(visit.message(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "That can't be done here",
-            "Go back, and use the buttons of the page.",
-        )),
+        (_, ["" | "account"] | ["projects" | "checks", _]) => Ok(visit.not_so("GET, HEAD")),
+        (_, ["sign-in"] | ["device", _] | ["checks", _, "edit"]) => {
+            Ok(visit.not_so("GET, HEAD, POST"))
+        }
+        (_, ["sign-out"] | ["checks", _, "pause" | "resume" | "delete"]) => {
+            Ok(visit.not_so("POST"))
+        }
         _ => Ok(visit.nothing_here()),
     };
     answer.unwrap_or_else(|error| page::unavailable(&error))
 }
 
-/// Where to go after signing in: a page of ours, or none.
+/// Where to go after signing in: a page of ours with its query, or none.
 fn page_of_ours(next: &str) -> Option<&str> {
-    let harmless = next.len() <= 200
+    let harmless = next.len() <= 1000
         && next
             .bytes()
             .all(|b| b.is_ascii_graphic() && !b"\\\"<>".contains(&b));
-    (harmless && next.starts_with('/') && owns(next)).then_some(next)
+    let path = next.split('?').next().unwrap_or_default();
+    (harmless && next.starts_with('/') && owns(path)).then_some(next)
 }
 
 #[cfg(test)]
@@ -113,6 +129,8 @@ mod tests {
     fn nobody_is_led_to_another_site_after_signing_in() {
         assert_eq!(page_of_ours("/device/abc"), Some("/device/abc"));
         assert_eq!(page_of_ours("/"), Some("/"));
+        let filtered = "/?status=down&q=back%22up";
+        assert_eq!(page_of_ours(filtered), Some(filtered));
         for next in [
             "",
             "account",
@@ -122,6 +140,9 @@ mod tests {
             "https://evil.example/account",
             "/account\r\nx: y",
             "/api/v1/me",
+            "/?next=\\evil.example",
+            "?/account",
+            "//?/account",
         ] {
             assert_eq!(page_of_ours(next), None, "{next}");
         }

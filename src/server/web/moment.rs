@@ -2,6 +2,8 @@
 //! is here is in UTC; script.js turns it into the reader's own zone.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use crate::server::clock::now;
 use crate::server::engine::Millis;
@@ -44,29 +46,37 @@ pub(super) fn clock(at: Millis) -> String {
     timestamp(at).strftime("%F %H:%M UTC").to_string()
 }
 
-/// How long something lasts, in its two largest units at most: `45 s`, `2 h 5 min`, `3 days`.
+/// How long something lasts, in its two largest units at most: `45s`, `2h 5m`, `3d`. As the
+/// client and the alerts have it.
 pub(super) fn lasting(millis: Millis) -> String {
     let seconds = millis.unsigned_abs() / 1000;
-    let both = |large: u64, unit: &str, small: u64, part: &str| match small {
-        0 => format!("{large} {unit}"),
-        small => format!("{large} {unit} {small} {part}"),
+    let both = |large: u64, unit: char, small: u64, part: char| match small {
+        0 => format!("{large}{unit}"),
+        small => format!("{large}{unit} {small}{part}"),
     };
     match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => both(seconds / 60, "min", seconds % 60, "s"),
-        3_600..172_800 => both(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
-        _ => both(seconds / 86_400, "days", seconds % 86_400 / 3_600, "h"),
+        0..60 => format!("{seconds}s"),
+        60..3_600 => both(seconds / 60, 'm', seconds % 60, 's'),
+        3_600..172_800 => both(seconds / 3_600, 'h', seconds % 3_600 / 60, 'm'),
+        _ => both(seconds / 86_400, 'd', seconds % 86_400 / 3_600, 'h'),
     }
 }
 
+/// How far a time is from now, to the nearest second, minute or day.
 pub(super) fn relative(at: Millis, now: Millis) -> String {
-    let seconds = at.abs_diff(now) / 1000;
-    let far = match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
+    const SECOND: u64 = 1000;
+    const MINUTE: u64 = 60 * SECOND;
+    const DAY: u64 = 24 * 60 * MINUTE;
+    let distance = at.abs_diff(now);
+    let nearest = |unit: u64| distance.saturating_add(unit / 2) / unit * unit;
+    let unit = if nearest(SECOND) < MINUTE {
+        SECOND
+    } else if nearest(MINUTE) < 2 * DAY {
+        MINUTE
+    } else {
+        DAY
     };
+    let far = lasting(Millis::try_from(nearest(unit)).unwrap_or(Millis::MAX));
     if at > now {
         format!("in {far}")
     } else {
@@ -74,28 +84,113 @@ pub(super) fn relative(at: Millis, now: Millis) -> String {
     }
 }
 
+/// A part of a sentence: text, or a time that the sentence has in UTC.
+pub(super) struct Part {
+    pub text: String,
+    pub at: Option<Moment>,
+}
+
+/// A sentence about a check in parts, so that its times can be told as all others are.
+pub(super) fn parts(sentence: &str, now: Millis) -> Vec<Part> {
+    /// As `alerts::message::utc` writes it.
+    const LENGTH: usize = "2026-11-20 18:00:00".len();
+    const END: &str = " UTC";
+    let text = |text: &str| Part {
+        text: text.to_owned(),
+        at: None,
+    };
+    let (mut parts, mut told) = (Vec::new(), 0);
+    for (end, _) in sentence.match_indices(END) {
+        let Some(begin) = end.checked_sub(LENGTH).filter(|begin| *begin >= told) else {
+            continue;
+        };
+        let time = sentence.get(begin..end);
+        let Some(time) = time.and_then(|text| DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok())
+        else {
+            continue;
+        };
+        let Ok(at) = TimeZone::UTC.to_timestamp(time) else {
+            continue;
+        };
+        parts.push(text(&sentence[told..begin]));
+        told = end + END.len();
+        parts.push(Part {
+            text: String::new(),
+            at: Some(Moment::new(at.as_millisecond(), now)),
+        });
+    }
+    parts.push(text(&sentence[told..]));
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_from_now_on() {
-        assert_eq!(relative(0, 90_000), "1 min ago");
-        assert_eq!(relative(7_200_000, 0), "in 2 h");
+    fn distances_are_told_in_two_units_and_rounded_beyond_two_days() {
+        const HOUR: Millis = 3_600_000;
+        for (millis, words) in [
+            (400, "0s"),
+            (59_000, "59s"),
+            (59_900, "1m"),
+            (90_000, "2m"),
+            (3_599_000, "1h"),
+            (5_400_000, "1h 30m"),
+            (17 * HOUR + 59 * 60_000 + 50_000, "18h"),
+            (41 * HOUR + 30_000, "41h 1m"),
+            (48 * HOUR - 10_000, "2d"),
+            (60 * HOUR - 1, "2d"),
+            (60 * HOUR, "3d"),
+            (90 * 24 * HOUR - 5_000, "90d"),
+        ] {
+            assert_eq!(relative(millis, 0), format!("in {words}"), "{millis}");
+            assert_eq!(relative(0, millis), format!("{words} ago"), "{millis}");
+        }
+        relative(Millis::MAX, Millis::MIN);
     }
 
     #[test]
     fn what_lasts_is_told_in_two_units() {
         for (seconds, words) in [
-            (0, "0 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (150, "2 min 30 s"),
-            (7_500, "2 h 5 min"),
-            (86_400, "24 h"),
-            (180_000, "2 days 2 h"),
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (150, "2m 30s"),
+            (7_500, "2h 5m"),
+            (86_400, "24h"),
+            (180_000, "2d 2h"),
         ] {
             assert_eq!(lasting(seconds * 1000), words);
+        }
+    }
+
+    #[test]
+    fn the_times_of_a_sentence_are_found_and_the_rest_stays() {
+        let told = |sentence: &str| -> Vec<String> {
+            let parts = parts(sentence, 0);
+            let words = parts.into_iter().map(|part| match part.at {
+                Some(at) => at.iso,
+                None => part.text,
+            });
+            words.collect()
+        };
+        assert_eq!(
+            told("a is down: it was expected at 2026-11-20 18:00:00 UTC and has not reported"),
+            [
+                "a is down: it was expected at ",
+                "2026-11-20T18:00:00Z",
+                " and has not reported"
+            ]
+        );
+        for sentence in [
+            "",
+            " UTC",
+            "99 UTC",
+            "2026-13-20 18:00:00 UTC",
+            "ä8-11-20 18:00:00 UTC",
+        ] {
+            assert_eq!(told(sentence), [sentence]);
         }
     }
 }

@@ -5,23 +5,21 @@ use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
 use super::moment::{Moment, lasting};
-use super::page::Frame;
+use super::notices::Notices;
+use super::page::{Frame, escape};
+use super::strip::{RUNS, Strip};
 use super::visit::Visit;
 use crate::server::clock;
 use crate::server::engine::Millis;
 use crate::server::http::Response;
 use crate::server::store::accounts::{Role, memberships};
-use crate::server::store::overview::{self, End, Glance};
+use crate::server::store::overview::{self, Glance};
+use crate::server::store::strip::Strips;
 use crate::server::store::{StoreError, projects};
 use crate::wire::{Organization, Status};
 
 /// How many checks a page shows: so many weigh less than 100 KB.
-const PAGE: usize = 60;
-
-/// How many runs a strip has, how far apart its bars are, and how high it is.
-const RUNS: usize = 30;
-const STEP: usize = 5;
-const HEIGHT: i64 = 20;
+const PAGE: usize = 50;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -29,8 +27,13 @@ struct Overview<'a> {
     frame: Frame<'a>,
     title: String,
     heading: String,
+    now: Moment,
+    summary: Summary,
+    notices: Notices,
     /// The path of this page, without the query.
     path: String,
+    /// The project that a new check is for.
+    project_id: Option<Uuid>,
     org_id: Uuid,
     organizations: Vec<Organization>,
     counts: Vec<(&'static str, usize)>,
@@ -65,24 +68,31 @@ struct Line {
     shape: &'static str,
     since: Moment,
     last: Option<Moment>,
-    next: Option<Moment>,
+    /// What [`expected`] says.
+    next: Option<(&'static str, Moment)>,
+    is_held: bool,
     strip: Strip,
     why: Option<String>,
-    said: Option<String>,
+    said: Vec<String>,
 }
 
-/// A strip of runs as paths, one for each way to end.
-#[derive(Default)]
-struct Strip {
-    success: String,
-    failure: String,
-    missing: String,
+/// How all of it is, and which check is the worst.
+struct Summary {
+    /// `trouble` or `fine`.
+    class: &'static str,
     words: String,
+    worst: Option<Worst>,
+}
+
+struct Worst {
+    id: Uuid,
+    name: String,
+    why: String,
 }
 
 pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response, StoreError> {
     let Some(person) = &visit.person else {
-        return Ok(visit.go_to(&format!("/sign-in?next={}", visit.request.path)));
+        return Ok(visit.sign_in_first());
     };
     let asked = |name| visit.request.parameter(name).unwrap_or_default();
     let theirs = visit
@@ -117,10 +127,12 @@ pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response,
     let now = clock::now();
     let (query, status, tag) = (asked("q"), asked("status"), asked("tag"));
     let number: usize = asked("page").parse().unwrap_or(1).clamp(1, 1_000_000);
-    let (groups, counts, none, more) = visit.app.store.read(|connection| {
+    let (groups, summary, notices, counts, none, more) = visit.app.store.read(|connection| {
         let mut all = overview::glances(connection, org.id, project.as_ref().map(|p| p.id))?;
         let none = all.is_empty();
         let counts = count(&all);
+        let summary = summary(connection, &all, now)?;
+        let notices = Notices::read(connection, org.id, &all, now)?;
         let needle = query.trim().to_lowercase();
         all.retain(|check| {
             (status.is_empty() || check.status.as_str() == status)
@@ -138,19 +150,24 @@ pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response,
                     check.project.to_lowercase()
                 },
                 rank(check.status),
-                // Of what is wrong, the newest trouble is the news.
-                if wrong { -check.since } else { 0 },
+                if wrong { gravity(check).1 } else { 0 },
                 check.name.to_lowercase(),
             )
         });
         let more = all.len() > number.saturating_mul(PAGE);
+        let mut strips = Strips::default();
         let mut groups: Vec<Group> = Vec::new();
         for check in all
             .iter()
             .skip((number - 1).saturating_mul(PAGE))
             .take(PAGE)
         {
-            let line = line(connection, check, now)?;
+            let bars = strips.read(connection, check.row, RUNS, now)?;
+            let line = Line {
+                is_held: notices.singles_out(check),
+                strip: Strip::new(&bars),
+                ..line(connection, check, now)?
+            };
             let id = (!is_wrong(check.status)).then_some(check.project_id);
             match groups.last_mut().filter(|group| group.project_id == id) {
                 Some(group) => group.rows.push(line),
@@ -161,12 +178,13 @@ pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response,
                 }),
             }
         }
-        Ok((groups, counts, none, more))
+        Ok((groups, summary, notices, counts, none, more))
     })?;
     let path = match &project {
         Some(project) => format!("/projects/{}", project.id),
         None => "/".to_owned(),
     };
+    let project_id = project.as_ref().map(|project| project.id);
     let link = |page: usize| {
         let pairs = [("q", &query), ("status", &status), ("tag", &tag)];
         let filters: String = pairs
@@ -178,10 +196,14 @@ pub(super) fn show(visit: &Visit<'_>, project: Option<&str>) -> Result<Response,
     };
     let heading = project.map_or(org.name.clone(), |project| project.name);
     let page = Overview {
-        frame: visit.frame(),
+        frame: visit.frame().within(org.id, &org.name, theirs.len() > 1),
         title: title(&heading, &counts),
         heading,
+        now: Moment::new(now, now),
+        summary,
+        notices,
         path,
+        project_id,
         org_id: org.id,
         organizations: theirs,
         counts,
@@ -204,11 +226,7 @@ fn line(
     check: &Glance,
     now: Millis,
 ) -> Result<Line, StoreError> {
-    let (exit_code, said) = if check.failures > 0 {
-        overview::last_words(connection, check.row)?
-    } else {
-        (None, None)
-    };
+    let (exit_code, said) = last_words(connection, check)?;
     Ok(Line {
         id: check.id,
         project: is_wrong(check.status).then(|| check.project.clone()),
@@ -218,10 +236,68 @@ fn line(
         shape: shape(check.status),
         since: Moment::new(check.since, now),
         last: check.last_ping.map(|at| Moment::new(at, now)),
-        next: check.expected.map(|at| Moment::new(at, now)),
-        strip: strip(&overview::runs(connection, check.row, RUNS)?),
+        next: expected(check, now),
+        is_held: false,
+        strip: Strip::default(),
         why: why(check, exit_code, now),
         said,
+    })
+}
+
+/// When the next report is expected, or was; of what is late because it is under way, since when.
+fn expected(check: &Glance, now: Millis) -> Option<(&'static str, Moment)> {
+    let at = check.expected?;
+    let runs = matches!(check.status, Status::Up | Status::Overrunning);
+    Some(match check.running_since.filter(|_| runs) {
+        _ if at > now => ("", Moment::new(at, now)),
+        Some(started) => ("started ", Moment::new(started, now)),
+        None => ("was due ", Moment::new(at, now)),
+    })
+}
+
+fn last_words(
+    connection: &rusqlite::Connection,
+    check: &Glance,
+) -> Result<(Option<u8>, Vec<String>), StoreError> {
+    if check.failures > 0 {
+        overview::last_words(connection, check.row)
+    } else {
+        Ok((None, Vec::new()))
+    }
+}
+
+/// How many of these checks are broken, and which is the worst. What is only late may still come.
+fn summary(
+    connection: &rusqlite::Connection,
+    checks: &[Glance],
+    now: Millis,
+) -> Result<Summary, StoreError> {
+    let of = |status| checks.iter().filter(|check| check.status == status).count();
+    let broken = of(Status::Down) + of(Status::Overrunning);
+    let many = |count: usize| if count == 1 { "is" } else { "are" };
+    let mut words = match (broken, checks.len()) {
+        (0, _) => "Nothing is broken".to_owned(),
+        (1, 1) => "The only check is broken".to_owned(),
+        (broken, total) => format!("{broken} of {total} checks {} broken", many(broken)),
+    };
+    if let late @ 1.. = of(Status::Late) {
+        words += &format!(", {late} {} late", many(late));
+    }
+    let worst = match checks.iter().min_by_key(|check| gravity(check)) {
+        Some(check) if broken > 0 => {
+            let (exit_code, _) = last_words(connection, check)?;
+            Some(Worst {
+                id: check.id,
+                name: check.name.clone(),
+                why: why(check, exit_code, now).unwrap_or_default(),
+            })
+        }
+        _ => None,
+    };
+    Ok(Summary {
+        class: if broken > 0 { "trouble" } else { "fine" },
+        words,
+        worst,
     })
 }
 
@@ -266,6 +342,11 @@ fn rank(status: Status) -> usize {
     ORDER.iter().position(|&one| one == status).unwrap_or(0)
 }
 
+/// The worse a check is, the smaller. Of what is equally wrong, the newest trouble is the news.
+pub(super) fn gravity(check: &Glance) -> (usize, i64) {
+    (rank(check.status), -check.since)
+}
+
 fn is_wrong(status: Status) -> bool {
     matches!(status, Status::Down | Status::Overrunning | Status::Late)
 }
@@ -288,16 +369,6 @@ fn title(heading: &str, counts: &[(&'static str, usize)]) -> String {
     }
 }
 
-/// A text as a part of a query (RFC 3986 section 2.1).
-fn escape(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => char::from(byte).to_string(),
-            byte => format!("%{byte:02X}"),
-        })
-        .collect()
-}
-
 /// The shape of a status, which tells it without its colour.
 pub(super) fn shape(status: Status) -> &'static str {
     match status {
@@ -307,52 +378,5 @@ pub(super) fn shape(status: Status) -> &'static str {
         Status::New => "○",
         Status::Up => "●",
         Status::Paused => "‖",
-    }
-}
-
-/// Bars from left to right, the newest at the right end; the longest run is the highest.
-fn strip(runs: &[(End, Option<i64>)]) -> Strip {
-    let longest = runs
-        .iter()
-        .filter_map(|run| run.1)
-        .max()
-        .unwrap_or(0)
-        .max(1);
-    let mut strip = Strip::default();
-    let mut totals = [0; 3];
-    for (index, (end, duration)) in runs.iter().enumerate() {
-        let x = (RUNS.saturating_sub(runs.len()) + index) * STEP + 2;
-        let share = duration.map_or(HEIGHT / 2, |one| {
-            let share = i128::from(one.max(0)) * i128::from(HEIGHT) / i128::from(longest);
-            i64::try_from(share).unwrap_or(HEIGHT)
-        });
-        let (path, height, total) = match end {
-            End::Success => (&mut strip.success, share.max(3), &mut totals[0]),
-            End::Failure => (&mut strip.failure, share.max(3), &mut totals[1]),
-            End::Missing => (&mut strip.missing, HEIGHT, &mut totals[2]),
-        };
-        path.push_str(&format!("M{x} {HEIGHT}v-{height}"));
-        *total += 1;
-    }
-    let [successes, failures, missing] = totals;
-    strip.words = format!("{successes} succeeded, {failures} failed, {missing} missing");
-    strip
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_longest_run_is_the_highest_bar_and_the_newest_the_last() {
-        let strip = strip(&[
-            (End::Failure, Some(10)),
-            (End::Success, Some(1000)),
-            (End::Missing, None),
-        ]);
-        assert_eq!(strip.failure, "M137 20v-3");
-        assert_eq!(strip.success, "M142 20v-20");
-        assert_eq!(strip.missing, "M147 20v-20");
-        assert_eq!(strip.words, "1 succeeded, 1 failed, 1 missing");
     }
 }

@@ -2,9 +2,10 @@
 
 use askama::Template;
 use ureq_proto::http::StatusCode;
+use uuid::Uuid;
 
 use super::files::VERSION;
-use crate::server::complaint::complain;
+use crate::server::complaint::complain_once;
 use crate::server::http::Response;
 use crate::server::store::StoreError;
 
@@ -22,12 +23,41 @@ pub(super) struct Frame<'a> {
     pub email: Option<&'a str>,
     /// The token of each form.
     pub csrf: String,
+    /// The organization that the links to other pages keep, where whoever reads belongs to several.
+    pub org: Option<Uuid>,
+    /// What it is called.
+    pub org_name: Option<String>,
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
+    /// What a page has that is the same for everybody.
+    pub fn bare(base: &'a str) -> Self {
+        Self {
+            base,
+            email: None,
+            csrf: String::new(),
+            org: None,
+            org_name: None,
+        }
+    }
+
     /// What the addresses of our files end with.
     pub fn version(&self) -> u64 {
         VERSION
+    }
+
+    /// The same for a page of this organization.
+    pub fn within(self, org: Uuid, name: &str, many: bool) -> Self {
+        Self {
+            org: many.then_some(org),
+            org_name: many.then(|| name.to_owned()),
+            ..self
+        }
+    }
+
+    /// What keeps the organization, behind the path of a link.
+    pub fn query(&self) -> String {
+        self.org.map_or(String::new(), |org| format!("?org={org}"))
     }
 }
 
@@ -38,6 +68,8 @@ pub(super) struct Message<'a> {
     pub frame: Frame<'a>,
     pub title: &'a str,
     pub text: &'a str,
+    /// Where to go on.
+    pub back: Option<String>,
 }
 
 /// The path of the server's own address: of `https://a.b/c` it is `/c`.
@@ -45,6 +77,18 @@ pub(super) fn base(public_url: &str) -> &str {
     let after_scheme = public_url.find("://").map_or(0, |at| at + 3);
     let rest = &public_url[after_scheme..];
     rest.find('/').map_or("", |at| &rest[at..])
+}
+
+/// A text as a part of a query (RFC 3986 section 3.4); slashes stay as they are, for people.
+pub(super) fn escape(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                char::from(byte).to_string()
+            }
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 /// The page as an answer.
@@ -78,15 +122,12 @@ pub(super) fn redirect(to: String) -> Response {
 
 /// The store does not answer.
 pub(super) fn unavailable(error: &StoreError) -> Response {
-    complain(error);
+    complain_once(error);
     html(
         StatusCode::SERVICE_UNAVAILABLE,
         &Message {
-            frame: Frame {
-                base: "",
-                email: None,
-                csrf: String::new(),
-            },
+            frame: Frame::bare(""),
+            back: None,
             title: "Not at the moment",
             text: "The server can't read or write its data. Try again in a moment.",
         },

@@ -3,11 +3,13 @@
 
 use jiff::tz::TimeZone;
 use rusqlite::Connection;
-use ureq_proto::http::{Method, StatusCode};
+use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
+use super::fields::Problems;
+use super::forms::{Sent, sent};
+use super::page::Frame;
 use super::visit::{Person, Visit};
-use super::{forms, page_of_ours};
 use crate::schedule::zone;
 use crate::server::api::{ApiError, lacks};
 use crate::server::http::Response;
@@ -113,6 +115,14 @@ impl Place {
         }
     }
 
+    /// What a page of this organization has.
+    pub fn frame<'v>(&self, visit: &'v Visit<'_>) -> Frame<'v> {
+        let many = self.organizations.len() > 1;
+        visit
+            .frame()
+            .within(self.org(), &self.caller.org_name, many)
+    }
+
     /// The organization's id.
     pub fn org(&self) -> Uuid {
         self.caller.org_id
@@ -145,31 +155,61 @@ fn theirs<'v>(visit: &'v Visit<'_>) -> Result<(&'v Person, Vec<Organization>), S
     Ok((person, theirs))
 }
 
-/// Who is signed in; others are led to the form, and back where that can be.
+/// Who is signed in; others are led to the form, and back.
 pub(super) fn signed_in<'v>(visit: &'v Visit<'_>) -> Result<&'v Person, Stop> {
-    visit.person.as_ref().ok_or_else(|| {
-        let here = match visit.request.method {
-            Method::POST => None,
-            _ => page_of_ours(&visit.request.path),
-        };
-        visit
-            .go_to(&format!("/sign-in?next={}", here.unwrap_or("/")))
-            .into()
-    })
+    visit
+        .person
+        .as_ref()
+        .ok_or_else(|| visit.sign_in_first().into())
 }
 
-/// That the form was sent from a page of ours.
-pub(super) fn ours(visit: &Visit<'_>) -> Result<(), Stop> {
-    if forms::is_ours(visit) {
-        return Ok(());
+/// What the token of a form is worth.
+#[must_use]
+pub(super) enum Token {
+    /// What the form asks for may be done.
+    Good,
+    /// Its person may look at it once more: they have signed in anew since it was loaded.
+    Stale,
+}
+
+impl Token {
+    /// Goes on where it is good; else answers with the form as it came, which has a new token
+    /// then.
+    pub fn or_again(self, again: impl FnOnce(&Problems) -> Page) -> Result<(), Stop> {
+        match self {
+            Self::Good => Ok(()),
+            Self::Stale => Err(again(&Problems::stale()).map_or_else(|stop| stop, Stop::from)),
+        }
     }
-    Err(visit
-        .message(
+}
+
+/// What the token of the form is worth, where it comes from a page of ours and from somebody who
+/// is signed in. Asked before anything that the form names is looked for.
+pub(super) fn token(visit: &Visit<'_>) -> Result<Token, Stop> {
+    signed_in(visit)?;
+    match sent(visit) {
+        Sent::Ours => Ok(Token::Good),
+        Sent::Stale => Ok(Token::Stale),
+        Sent::Foreign => Err(visit
+            .message(
+                StatusCode::FORBIDDEN,
+                "Nothing was changed",
+                "This form was too old, or does not come from this server. Load its page again, and try again.",
+            )
+            .into()),
+    }
+}
+
+/// That the form was sent from a page of ours, by whoever is signed in now: for a button, whose
+/// page is soon loaded again.
+pub(super) fn ours(visit: &Visit<'_>) -> Result<(), Stop> {
+    token(visit)?.or_again(|_| {
+        Ok(visit.message(
             StatusCode::FORBIDDEN,
             "Nothing was changed",
-            "This form was too old, or does not come from this server. Go back, reload the page, and try again.",
-        )
-        .into())
+            "You have signed in anew since the page was loaded. Go back to it, and press the button again.",
+        ))
+    })
 }
 
 /// What is not there, or another's: nobody is told which.

@@ -8,12 +8,12 @@ use ureq_proto::http::StatusCode;
 
 use super::check_form::Typed;
 use super::fields::Problems;
-use super::moment::Moment;
+use super::moment::{Moment, lasting};
 use super::page;
 use super::place::{Page, Place};
 use super::visit::Visit;
 use crate::schedule::cron::Cron;
-use crate::schedule::{format_duration, zone};
+use crate::schedule::zone;
 use crate::server::api::checks::settle;
 use crate::server::clock;
 use crate::server::engine::Millis;
@@ -36,8 +36,8 @@ pub(super) struct Preview {
 }
 
 struct Time {
-    /// By the clock of the schedule's zone, to compare with a crontab.
-    there: String,
+    /// By the clock of the schedule's zone, to compare with a crontab; none of a period.
+    there: Option<String>,
     at: Moment,
 }
 
@@ -74,9 +74,14 @@ impl Preview {
                 Self {
                     problem: None,
                     is_cron: cron.is_some(),
-                    times: times.map(|at| Time::new(at, now, &zone)).collect(),
+                    times: times
+                        .map(|at| Time {
+                            there: cron.is_some().then(|| by_clock(at, &zone)),
+                            at: Moment::new(at, now),
+                        })
+                        .collect(),
                     zone: name.to_owned(),
-                    grace: format_duration(settled.grace.unsigned_abs()),
+                    grace: lasting(settled.grace.saturating_mul(1000)),
                 }
             }
         }
@@ -93,19 +98,11 @@ impl Preview {
     }
 }
 
-impl Time {
-    fn new(at: Millis, now: Millis, zone: &TimeZone) -> Self {
-        let time = Timestamp::from_second(at.div_euclid(1000)).unwrap_or_default();
-        let by_clock = time.to_zoned(zone.clone());
-        let there = match at % 60_000 {
-            0 => by_clock.strftime("%a %-d %b %Y, %H:%M"),
-            _ => by_clock.strftime("%a %-d %b %Y, %H:%M:%S"),
-        };
-        Self {
-            there: there.to_string(),
-            at: Moment::new(at, now),
-        }
-    }
+/// To the minute, as cron has it.
+fn by_clock(at: Millis, zone: &TimeZone) -> String {
+    let time = Timestamp::from_second(at.div_euclid(1000)).unwrap_or_default();
+    let there = time.to_zoned(zone.clone());
+    there.strftime("%a %-d %b %Y, %H:%M").to_string()
 }
 
 /// A part of a page, for the script: of the schedule in the query.

@@ -5,8 +5,9 @@ use askama::Template;
 use jiff::Timestamp;
 use ureq_proto::http::StatusCode;
 
+use super::badge;
+use super::overview::{gravity, shape};
 use super::page::{self, Frame, Message};
-use super::{badge, overview::shape};
 use crate::server::api::App;
 use crate::server::clock;
 use crate::server::engine::Millis;
@@ -17,17 +18,20 @@ use crate::server::store::uptime::{self, Share, Span};
 use crate::server::store::{Store, StoreError};
 use crate::wire::Status;
 
-/// How many days a strip tells of, how far apart they are in it, and how high it is. A day with
-/// trouble sticks out, so that it is told without its colour too.
+/// How many days a strip tells of, how wide each is in it, and how high the strip is. How high a
+/// kind of day is, the style says: one with trouble sticks out, so that it is told without its
+/// colour too.
 const DAYS: i64 = 90;
 const STEP: i64 = 4;
 const HEIGHT: i64 = 20;
 const GOOD: i64 = 14;
+const UNKNOWN: i64 = 4;
 
 const DAY: Millis = 86_400_000;
 
-/// How many checks a page shows at most: what anybody may ask for must not cost much.
-const MOST: usize = 300;
+/// How many checks a page shows: what anybody may ask for must not cost much, and so many weigh
+/// less than 100 KB.
+const PAGE: usize = 60;
 
 /// How long a page may be kept by whoever fetched it, and when it asks for itself again, seconds.
 const KEPT: u32 = 30;
@@ -40,27 +44,47 @@ struct Page<'a> {
     name: &'a str,
     listed: bool,
     summary: String,
-    /// What is wrong now.
-    incidents: Vec<&'a Line>,
+    /// What is wrong now, on whichever page it is, and how much more than is shown.
+    incidents: &'a [Incident],
+    more_incidents: usize,
     lines: &'a [Line],
-    /// How many checks are not shown.
-    more: usize,
+    /// The number of the page before this one, and of the one after it.
+    before: Option<usize>,
+    after: Option<usize>,
     now: String,
     now_iso: String,
 }
 
-struct Line {
+struct Incident {
     name: String,
     status: Status,
     shape: &'static str,
     since: String,
     since_iso: String,
     reason: &'static str,
+}
+
+struct Line {
+    name: String,
+    status: Status,
+    shape: &'static str,
     uptime: Option<String>,
     strip: Strip,
 }
 
-/// A strip of days as paths.
+/// What there is to show of a project.
+struct View {
+    published: Published,
+    summary: String,
+    incidents: Vec<Incident>,
+    more_incidents: usize,
+    lines: Vec<Line>,
+    /// Whether there are lines after these.
+    more: bool,
+}
+
+/// A strip of days as paths: one subpath for each row of days that are alike, which the style
+/// cuts into days.
 #[derive(Default)]
 struct Strip {
     good: String,
@@ -74,14 +98,15 @@ pub(super) fn answer(app: &App, request: &Request) -> Option<Response> {
     let segments: Vec<&str> = request.path.split('/').skip(1).collect();
     let found = match segments.as_slice() {
         ["status" | "badge", ..] if !matches!(request.method.as_str(), "GET" | "HEAD") => {
-            return Some(message(
+            let refused = message(
                 app,
                 StatusCode::METHOD_NOT_ALLOWED,
                 "That can't be done here",
                 "This can only be looked at.",
-            ));
+            );
+            return Some(refused.with("allow", "GET, HEAD"));
         }
-        ["status", path] => show(app, path),
+        ["status", path] => show(app, path, request),
         ["badge", name] => badge::answer(app, request, name),
         ["status" | "badge", ..] => Ok(None),
         _ => return None,
@@ -100,36 +125,34 @@ pub(super) fn answer(app: &App, request: &Request) -> Option<Response> {
 
 fn message(app: &App, status: StatusCode, title: &str, text: &str) -> Response {
     let message = Message {
-        frame: Frame {
-            base: page::base(&app.public_url),
-            email: None,
-            csrf: String::new(),
-        },
+        frame: Frame::bare(page::base(&app.public_url)),
         title,
         text,
+        back: None,
     };
     page::html(status, &message).with("x-robots-tag", "noindex")
 }
 
-fn show(app: &App, path: &str) -> Result<Option<Response>, StoreError> {
-    let Some((published, lines, more)) = read(&app.store, path, clock::now())? else {
+fn show(app: &App, path: &str, request: &Request) -> Result<Option<Response>, StoreError> {
+    let asked = request.parameter("page").and_then(|page| page.parse().ok());
+    let number: usize = asked.unwrap_or(1).clamp(1, 1_000_000);
+    let Some(view) = read(&app.store, path, number, clock::now())? else {
         return Ok(None);
     };
-    let Some(public) = &published.publication.page else {
+    let Some(public) = &view.published.publication.page else {
         return Ok(None);
     };
     let now = Timestamp::from_second(clock::now().div_euclid(1000)).unwrap_or_default();
     let page = Page {
         base: page::base(&app.public_url),
-        name: &published.name,
+        name: &view.published.name,
         listed: public.listed,
-        summary: summary(&lines),
-        incidents: lines
-            .iter()
-            .filter(|line| !line.reason.is_empty())
-            .collect(),
-        lines: &lines,
-        more,
+        summary: view.summary,
+        incidents: &view.incidents,
+        more_incidents: view.more_incidents,
+        lines: &view.lines,
+        before: (number > 1).then(|| number - 1),
+        after: view.more.then(|| number + 1),
         now: now.strftime("%F %R UTC").to_string(),
         now_iso: now.to_string(),
     };
@@ -147,12 +170,8 @@ fn show(app: &App, path: &str) -> Result<Option<Response>, StoreError> {
     }))
 }
 
-/// The project behind the path, its checks by name, and how many more it has.
-fn read(
-    store: &Store,
-    path: &str,
-    now: Millis,
-) -> Result<Option<(Published, Vec<Line>, usize)>, StoreError> {
+/// The project behind the path, with this page of its checks, by name.
+fn read(store: &Store, path: &str, number: usize, now: Millis) -> Result<Option<View>, StoreError> {
     store.read(|connection| {
         let Some(published) = publications::by_path(connection, path)? else {
             return Ok(None);
@@ -160,21 +179,50 @@ fn read(
         let mut checks =
             overview::glances(connection, published.org_id, Some(published.project_id))?;
         checks.sort_by_cached_key(|check| check.name.to_lowercase());
-        let more = checks.len().saturating_sub(MOST);
+        let mut wrong: Vec<&Glance> = checks.iter().collect();
+        wrong.sort_by_key(|check| gravity(check));
+        let wrong: Vec<Incident> = wrong.into_iter().filter_map(incident).collect();
         // Today is the last of the days.
         let since = now.div_euclid(DAY) * DAY - (DAYS - 1) * DAY;
+        let first = (number - 1).saturating_mul(PAGE);
         let mut lines = Vec::new();
-        for check in checks.iter().take(MOST) {
+        for check in checks.iter().skip(first).take(PAGE) {
             let state = (check.status, check.since);
             let spans = uptime::spans(connection, check.row, state, since, now)?;
             lines.push(line(check, &spans, since, now));
         }
-        Ok(Some((published, lines, more)))
+        Ok(Some(View {
+            summary: summary(&checks),
+            more_incidents: wrong.len().saturating_sub(PAGE),
+            incidents: wrong.into_iter().take(PAGE).collect(),
+            lines,
+            more: checks.len() > first.saturating_add(PAGE),
+            published,
+        }))
+    })
+}
+
+/// What is wrong with a check, where something is.
+fn incident(check: &Glance) -> Option<Incident> {
+    let reason = match check.status {
+        Status::Down if check.failures > 0 => "The last run failed",
+        Status::Down => "An expected run is missing",
+        Status::Overrunning => "A run takes longer than it may",
+        Status::Late => "A run is late",
+        Status::New | Status::Up | Status::Paused => return None,
+    };
+    let at = Timestamp::from_second(check.since.div_euclid(1000)).unwrap_or_default();
+    Some(Incident {
+        name: check.name.clone(),
+        status: check.status,
+        shape: shape(check.status),
+        since: at.strftime("%F %R UTC").to_string(),
+        since_iso: at.to_string(),
+        reason,
     })
 }
 
 fn line(check: &Glance, spans: &[Span], since: Millis, now: Millis) -> Line {
-    let at = Timestamp::from_second(check.since.div_euclid(1000)).unwrap_or_default();
     let days: Vec<Share> = (0..DAYS)
         .map(|day| {
             let from = since + day * DAY;
@@ -186,15 +234,6 @@ fn line(check: &Glance, spans: &[Span], since: Millis, now: Millis) -> Line {
         name: check.name.clone(),
         status: check.status,
         shape: shape(check.status),
-        since: at.strftime("%F %R UTC").to_string(),
-        since_iso: at.to_string(),
-        reason: match check.status {
-            Status::Down if check.failures > 0 => "The last run failed",
-            Status::Down => "An expected run is missing",
-            Status::Overrunning => "A run takes longer than it may",
-            Status::Late => "A run is late",
-            Status::New | Status::Up | Status::Paused => "",
-        },
         uptime: whole.uptime().map(percent),
         strip: strip(&days),
     }
@@ -209,17 +248,28 @@ fn percent(uptime: i64) -> String {
 }
 
 fn strip(days: &[Share]) -> Strip {
+    /// Which of the kinds a day is.
+    fn kind(day: &Share) -> usize {
+        match day.uptime() {
+            Some(10_000) => 0,
+            Some(_) => 1,
+            None => 2,
+        }
+    }
     let mut strip = Strip::default();
     let mut totals = [0; 3];
-    for (index, day) in (0..).zip(days) {
-        let x: i64 = index * STEP + 2;
-        let (path, height, total) = match day.uptime() {
-            None => (&mut strip.unknown, 4, &mut totals[2]),
-            Some(10_000) => (&mut strip.good, GOOD, &mut totals[0]),
-            Some(_) => (&mut strip.bad, HEIGHT, &mut totals[1]),
+    let mut x = 0;
+    for alike in days.chunk_by(|one, next| kind(one) == kind(next)) {
+        let count = alike.len() as i64;
+        let which = kind(&alike[0]);
+        let (path, height) = match which {
+            0 => (&mut strip.good, GOOD),
+            1 => (&mut strip.bad, HEIGHT),
+            _ => (&mut strip.unknown, UNKNOWN),
         };
-        path.push_str(&format!("M{x} {HEIGHT}v-{height}"));
-        *total += 1;
+        path.push_str(&format!("M{x} {}h{}", HEIGHT - height / 2, count * STEP));
+        totals[which] += count;
+        x += count * STEP;
     }
     let [good, bad, unknown] = totals;
     strip.words = format!(
@@ -233,8 +283,8 @@ fn strip(days: &[Share]) -> Strip {
     strip
 }
 
-fn summary(lines: &[Line]) -> String {
-    let of = |wanted: Status| lines.iter().filter(|line| line.status == wanted).count();
+fn summary(checks: &[Glance]) -> String {
+    let of = |wanted: Status| checks.iter().filter(|check| check.status == wanted).count();
     let wrong: Vec<String> = [Status::Down, Status::Overrunning, Status::Late]
         .into_iter()
         .filter_map(|status| match of(status) {
@@ -243,7 +293,7 @@ fn summary(lines: &[Line]) -> String {
         })
         .collect();
     if !wrong.is_empty() {
-        format!("Of {} jobs: {}", lines.len(), wrong.join(", "))
+        format!("Of {} jobs: {}", checks.len(), wrong.join(", "))
     } else if of(Status::Up) == 0 {
         "Nothing to tell yet".to_owned()
     } else {
@@ -258,13 +308,14 @@ mod tests {
     #[test]
     fn the_oldest_day_is_at_the_left_and_each_has_its_kind() {
         let day = |watched, wrong| Share { watched, wrong };
-        let strip = strip(&[day(0, 0), day(10, 0), day(10, 1)]);
-        assert_eq!(strip.unknown, "M2 20v-4");
-        assert_eq!(strip.good, "M6 20v-14");
-        assert_eq!(strip.bad, "M10 20v-20");
+        let days = [day(0, 0), day(10, 0), day(10, 0), day(10, 1), day(10, 0)];
+        let strip = strip(&days);
+        assert_eq!(strip.unknown, "M0 18h4");
+        assert_eq!(strip.good, "M4 13h8M16 13h4");
+        assert_eq!(strip.bad, "M12 10h4");
         assert_eq!(
             strip.words,
-            "1 day without trouble, 1 with trouble, 1 without data"
+            "3 days without trouble, 1 with trouble, 1 without data"
         );
     }
 

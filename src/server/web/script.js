@@ -1,5 +1,5 @@
-// What pages do beyond showing: tell times in the reader's own zone, keep themselves up to date,
-// copy lines, open an output in its place. Everything works without it.
+// What pages do beyond showing: tell times in the reader's own zone, copy lines, open an output
+// in its place; refresh.js keeps them up to date. Everything works without it.
 "use strict";
 
 const day = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
@@ -69,15 +69,16 @@ async function toggle(link) {
   localize(cell);
   const line = document.createElement("tr");
   line.className = "opened";
+  line.dataset.key = `output of ${link.getAttribute("href")}`;
   line.append(cell);
   row.after(line);
   link.ariaExpanded = "true";
 }
 
-async function page(url) {
-  const answer = await fetch(url);
+async function page(url, signal) {
+  const answer = await fetch(url, { signal });
   // Signed out meanwhile, or gone.
-  if (!answer.ok || answer.redirected) throw new Error(answer.status);
+  if (!answer.ok || answer.redirected) throw Object.assign(new Error(answer.status), { answer });
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
@@ -94,41 +95,4 @@ function tell(words) {
   place.textContent = words;
 }
 
-// Nothing is taken away from somebody who writes, chooses, marks or reads an output.
-function isBusy() {
-  const active = document.activeElement;
-  return (
-    document.hidden ||
-    active?.matches("input, select, textarea, main button") ||
-    document.querySelector("tr.opened") ||
-    !getSelection().isCollapsed
-  );
-}
-
-async function refresh() {
-  if (isBusy()) return;
-  const next = await page(location.href);
-  if (isBusy()) return;
-  const main = document.querySelector("main");
-  const fresh = next.querySelector("main");
-  for (const details of main.querySelectorAll("details[id]")) {
-    const same = fresh.querySelector(`#${CSS.escape(details.id)}`);
-    if (same) same.open = details.open;
-  }
-  const focus = main.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  prepare(fresh);
-  main.replaceWith(fresh);
-  if (focus) fresh.querySelector(`a[href="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
-  if (document.title !== next.title) {
-    document.title = next.title;
-    tell(next.title);
-  }
-}
-
 prepare(document);
-const seconds = Number(document.body.dataset.refresh);
-if (seconds > 0) {
-  const often = () => refresh().catch(() => {});
-  setInterval(often, seconds * 1000);
-  document.addEventListener("visibilitychange", often);
-}

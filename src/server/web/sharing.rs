@@ -3,18 +3,15 @@
 
 use askama::Template;
 use ureq_proto::http::StatusCode;
-use uuid::Uuid;
 
 use super::badge::{self, Subject};
-use super::forms;
 use super::page::Frame;
+use super::place::{Page, Place, token};
 use super::visit::Visit;
-use crate::server::http::Response;
-use crate::server::store::accounts::{Role, memberships};
 use crate::server::store::overview::{self, Glance};
 use crate::server::store::publications::{self, Publication};
 use crate::server::store::{StoreError, projects};
-use crate::wire::{Organization, Project, Status};
+use crate::wire::{Project, Status};
 
 /// How many checks' badges are shown at once; the others are found by name.
 const MOST: usize = 50;
@@ -53,48 +50,21 @@ struct Badge {
     markdown: String,
 }
 
-/// The project, where the visitor belongs to its organization.
-fn find(
-    visit: &Visit<'_>,
-    user_id: Uuid,
-    id: &str,
-) -> Result<Option<(Organization, Project)>, StoreError> {
-    visit.app.store.read(|connection| {
-        let Ok(id) = id.parse() else { return Ok(None) };
-        for org in memberships(connection, user_id)? {
-            if let Some(project) = projects::get(connection, org.id, id)? {
-                return Ok(Some((org, project)));
-            }
-        }
-        Ok(None)
-    })
-}
-
-fn may_change(org: &Organization) -> bool {
-    let role = Role::named(&org.user_role).unwrap_or(Role::ReadOnly);
-    role.scopes().contains(&"manage")
-}
-
-pub(super) fn show(visit: &Visit<'_>, id: &str) -> Result<Response, StoreError> {
-    let Some(person) = &visit.person else {
-        return Ok(visit.go_to(&format!("/sign-in?next={}", visit.request.path)));
-    };
-    let Some((org, project)) = find(visit, person.user_id, id)? else {
-        return Ok(visit.nothing_here());
-    };
-    form(visit, &org, &project, StatusCode::OK, None)
+pub(super) fn show(visit: &Visit<'_>, id: &str) -> Page {
+    let (place, project) = Place::with(visit, id, projects::get)?;
+    form(visit, &place, &project, StatusCode::OK, None)
 }
 
 fn form(
     visit: &Visit<'_>,
-    org: &Organization,
+    place: &Place,
     project: &Project,
     status: StatusCode,
     problem: Option<&str>,
-) -> Result<Response, StoreError> {
+) -> Page {
     let (publication, mut checks) = visit.app.store.read(|connection| {
         let publication = publications::of_project(connection, project.id)?;
-        let checks = overview::glances(connection, org.id, Some(project.id))?;
+        let checks = overview::glances(connection, place.org(), Some(project.id))?;
         Ok((publication, checks))
     })?;
     checks.sort_by_cached_key(|check| check.name.to_lowercase());
@@ -110,9 +80,9 @@ fn form(
             .map_or(String::new(), |page| page.path.clone()),
     };
     let page = Sharing {
-        frame: visit.frame(),
+        frame: place.frame(visit),
         project,
-        may: may_change(org),
+        may: place.may("manage"),
         address: public.map(|page| format!("{before}{}", page.path)),
         before,
         path,
@@ -191,21 +161,14 @@ fn plain(text: &str) -> String {
         .collect()
 }
 
-pub(super) fn change(visit: &Visit<'_>, id: &str) -> Result<Response, StoreError> {
-    let Some(person) = &visit.person else {
-        return Ok(visit.go_to(&format!("/sign-in?next={}", visit.request.path)));
-    };
-    let Some((org, project)) = find(visit, person.user_id, id)? else {
-        return Ok(visit.nothing_here());
-    };
-    if !forms::is_ours(visit) {
-        return Ok(visit.message(
-            StatusCode::FORBIDDEN,
-            "Nothing was changed",
-            "This form was too old, or does not come from this server. Go back, reload the page, and try again.",
-        ));
-    }
-    if !may_change(&org) {
+pub(super) fn change(visit: &Visit<'_>, id: &str) -> Page {
+    let token = token(visit)?;
+    let (place, project) = Place::with(visit, id, projects::get)?;
+    token.or_again(|problems| {
+        let problem = "You have signed in anew since this form was loaded. Look at it, and press the button again.";
+        form(visit, &place, &project, problems.status(), Some(problem))
+    })?;
+    if !place.may("manage") {
         return Ok(visit.message(
             StatusCode::FORBIDDEN,
             "Nothing was changed",
@@ -222,7 +185,7 @@ pub(super) fn change(visit: &Visit<'_>, id: &str) -> Result<Response, StoreError
             if chosen.as_deref().is_some_and(|path| !is_path(path)) {
                 let problem = "An address has 3 to 60 small letters, digits and hyphens, and begins and ends with a letter or digit.";
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
-                return form(visit, &org, &project, status, Some(problem));
+                return form(visit, &place, &project, status, Some(problem));
             }
             let listed = value("listed") == "yes";
             visit.app.store.write(move |desk| {
@@ -246,9 +209,9 @@ pub(super) fn change(visit: &Visit<'_>, id: &str) -> Result<Response, StoreError
     match done {
         Err(StoreError::Taken(_)) => {
             let problem = "Another status page has this address. Choose another.";
-            form(visit, &org, &project, StatusCode::CONFLICT, Some(problem))
+            form(visit, &place, &project, StatusCode::CONFLICT, Some(problem))
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
         Ok(()) => Ok(visit.go_to(&format!("/projects/{id}/public"))),
     }
 }

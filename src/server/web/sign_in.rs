@@ -7,6 +7,7 @@ use super::page::Frame;
 use super::visit::Visit;
 use super::{forms, page_of_ours};
 use crate::server::accounts::Refused;
+use crate::server::api::auth::signer;
 use crate::server::clock;
 use crate::server::http::Response;
 use crate::server::store::{StoreError, sessions};
@@ -21,6 +22,8 @@ struct SignIn<'a> {
     next: &'a str,
     email: &'a str,
     problem: Option<&'a str>,
+    /// Whether they were led here by a form that they had sent.
+    was_sent: bool,
 }
 
 pub(super) fn show(visit: &Visit<'_>) -> Result<Response, StoreError> {
@@ -46,6 +49,7 @@ fn form(
             next,
             email,
             problem,
+            was_sent: visit.request.parameter("sent").is_some(),
         },
     )
 }
@@ -88,11 +92,12 @@ pub(super) fn take(visit: &Visit<'_>) -> Result<Response, StoreError> {
     };
     // Always a cookie that nobody knew before: one that was slipped to this browser opens nothing.
     let before = visit.person.as_ref().map(|person| person.session);
+    let signer = signer(visit.request);
     let cookie = app.store.write(move |desk| {
         if let Some(session) = before {
             sessions::close(desk, session)?;
         }
-        sessions::open_browser(desk, user_id)
+        sessions::open_browser(desk, user_id, &signer)
     })?;
     Ok(visit.go_to_signed_in(next, &cookie))
 }
@@ -102,7 +107,7 @@ pub(super) fn leave(visit: &Visit<'_>) -> Result<Response, StoreError> {
         return Ok(visit.message(
             StatusCode::FORBIDDEN,
             "You are still signed in",
-            "This form was too old. Go back, reload the page, and try again.",
+            "The form was too old. The one above is new: press Sign out there.",
         ));
     }
     if let Some(session) = visit.person.as_ref().map(|person| person.session) {

@@ -1,12 +1,14 @@
 //! Who asks for a page: their cookie, and the session that it stands for.
 
-use ureq_proto::http::{StatusCode, header};
+use ureq_proto::http::{Method, StatusCode, header};
 use uuid::Uuid;
 
-use super::page::{self, Frame};
+use super::page::{self, Frame, escape};
+use super::page_of_ours;
 use crate::random;
 use crate::server::api::App;
 use crate::server::clock;
+use crate::server::hash::hex;
 use crate::server::http::{Request, Response};
 use crate::server::store::StoreError;
 use crate::server::store::sessions::{self, BROWSER_TIME};
@@ -55,10 +57,7 @@ impl<'a> Visit<'a> {
             }),
             cookie: match brought {
                 Some(value) => value.to_owned(),
-                None => random::bytes::<32>()?
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect(),
+                None => hex(&random::bytes::<32>()?),
             },
             is_new,
         })
@@ -69,9 +68,14 @@ impl<'a> Visit<'a> {
         page::base(&self.app.public_url)
     }
 
-    /// What every template needs.
+    /// What every template needs. A page that knows its organization says so (`Frame::within`);
+    /// others keep the one that was asked for.
     pub fn frame(&self) -> Frame<'_> {
+        let org = self.request.form("org");
+        let org = org.or_else(|| self.request.parameter("org"));
         Frame {
+            org: org.and_then(|id| id.parse().ok()),
+            org_name: None,
             base: self.base(),
             email: self.person.as_ref().map(|person| person.email.as_str()),
             csrf: super::forms::token(&self.cookie),
@@ -88,7 +92,7 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// A page that says one thing.
+    /// A page that says one thing, and leads back to the form that was sent.
     pub fn message(&self, status: StatusCode, title: &str, text: &str) -> Response {
         self.page(
             status,
@@ -96,8 +100,19 @@ impl<'a> Visit<'a> {
                 frame: self.frame(),
                 title,
                 text,
+                back: self.form_page(),
             },
         )
+    }
+
+    /// The page takes the methods `allow` only.
+    pub fn not_so(&self, allow: &'static str) -> Response {
+        self.message(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "That can't be done here",
+            "Go back, and use the buttons of the page.",
+        )
+        .with("allow", allow)
     }
 
     /// What is not there, or not for them: nobody is told which.
@@ -107,6 +122,53 @@ impl<'a> Visit<'a> {
             "There is no such page",
             "The address may be mistyped, or the page is gone.",
         )
+    }
+
+    /// The page with the form that was sent here.
+    fn form_page(&self) -> Option<String> {
+        if self.request.method != Method::POST {
+            return None;
+        }
+        let path = self.request.path.as_str();
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let page = match segments.as_slice() {
+            ["settings", section @ ("channels" | "projects"), id, ..] => {
+                format!("/settings/{section}/{id}")
+            }
+            ["settings", section, ..] => format!("/settings/{section}"),
+            ["checks", id, "pause" | "resume"] => format!("/checks/{id}"),
+            ["checks", ..] | ["projects", _, "public"] | ["device", _] => path.to_owned(),
+            ["account", ..] => "/account".to_owned(),
+            _ => return None,
+        };
+        let query: Vec<String> = ["org", "project"]
+            .into_iter()
+            .filter_map(|name| {
+                let id: Uuid = self.request.form(name)?.parse().ok()?;
+                Some(format!("{name}={id}"))
+            })
+            .collect();
+        let page = match query.is_empty() {
+            true => page,
+            false => format!("{page}?{}", query.join("&")),
+        };
+        page_of_ours(&page).map(str::to_owned)
+    }
+
+    /// To the form for signing in, and from there to what was asked for; who has sent a form is
+    /// told that nothing came of it, and gets to the page that it is on.
+    pub fn sign_in_first(&self) -> Response {
+        if self.request.method == Method::POST {
+            let next = self.form_page();
+            let next = escape(next.as_deref().unwrap_or("/"));
+            return self.go_to(&format!("/sign-in?next={next}&sent=form"));
+        }
+        let (path, query) = (&self.request.path, &self.request.query);
+        let whole = format!("{path}?{query}");
+        let next = [whole.trim_end_matches('?'), path]
+            .into_iter()
+            .find_map(page_of_ours);
+        self.go_to(&format!("/sign-in?next={}", escape(next.unwrap_or("/"))))
     }
 
     /// To another page of ours, after a form or for want of a session.

@@ -6,8 +6,8 @@ use ureq_proto::http::StatusCode;
 use super::{Found, find};
 use crate::server::http::Response;
 use crate::server::store::{StoreError, checks};
-use crate::server::web::forms;
 use crate::server::web::page::Frame;
+use crate::server::web::place;
 use crate::server::web::visit::Visit;
 use crate::wire::Check;
 
@@ -24,7 +24,7 @@ pub(in crate::server::web) fn confirm(visit: &Visit<'_>, id: &str) -> Result<Res
         Ok(found) if found.may_write => visit.page(
             StatusCode::OK,
             &Confirm {
-                frame: visit.frame(),
+                frame: found.frame(visit),
                 check: &found.check,
             },
         ),
@@ -73,19 +73,11 @@ pub(in crate::server::web) fn pause(
 
 /// The check, where the form is ours and whoever sent it may change checks; else the answer.
 fn allowed(visit: &Visit<'_>, id: &str) -> Result<Result<Found, Response>, StoreError> {
-    if visit.person.is_some() && !forms::is_ours(visit) {
-        return Ok(Err(visit.message(
-            StatusCode::FORBIDDEN,
-            "Nothing was changed",
-            "This form was too old, or does not come from this server. Go back, and load the page again.",
-        )));
+    if let Err(stop) = place::ours(visit) {
+        return place::answer(Err(stop)).map(Err);
     }
     Ok(match find(visit, id)? {
         Ok(found) if !found.may_write => Err(read_only(visit)),
-        // The page of the check, and not the form's own address, is where to go on after signing in.
-        Err(_) if visit.person.is_none() => {
-            Err(visit.go_to(&format!("/sign-in?next=/checks/{id}")))
-        }
         found => found,
     })
 }

@@ -21,6 +21,18 @@ const RUNS: usize = 26;
 /// A state that is at least so wide has a text of its own.
 const WIDE: usize = 4;
 
+/// So wide at least is a time in which it was down or a run took too long, however short it was:
+/// on a phone that is some two pixels.
+const SEEN: usize = 6;
+
+/// Where the highest value is more than so many times what is usual, the chart ends at
+/// [`ABOVE`] times that, and what is higher is marked: else one run would flatten all others.
+const FLAT: i64 = 4;
+const ABOVE: i64 = 2;
+
+/// How many of the values that a chart has no room for are told.
+const TOLD: usize = 3;
+
 /// A state in the timeline.
 pub(super) struct Band {
     pub status: &'static str,
@@ -89,6 +101,7 @@ impl Timeline {
                 }
             }
         }
+        widen(&mut seen, steps);
         let mut x = 0;
         for same in seen.chunk_by(|one, next| one == next) {
             if let Some(index) = same[0] {
@@ -121,10 +134,35 @@ impl Timeline {
     }
 }
 
+/// Gives what must not be overlooked the columns that it needs, of neighbours that are not as bad.
+fn widen(seen: &mut [Option<usize>; WIDTH], steps: &[Step]) {
+    let state = |one: Option<usize>| one.map(|index| steps[index].status);
+    let bad = |one| matches!(state(one), Some(Status::Down | Status::Overrunning));
+    let high = |one| state(one).map_or(0, height);
+    let mut x = 0;
+    while x < WIDTH {
+        let this = seen[x];
+        let mut end = x + seen[x..].iter().take_while(|one| **one == this).count();
+        let mut start = x;
+        while bad(this) && end - start < SEEN {
+            if end < WIDTH && high(seen[end]) < high(this) {
+                seen[end] = this;
+                end += 1;
+            } else if start > 0 && high(seen[start - 1]) < high(this) {
+                start -= 1;
+                seen[start] = this;
+            } else {
+                break;
+            }
+        }
+        x = end;
+    }
+}
+
 /// How high a state stands in the timeline: the worse, the higher.
 fn height(status: Status) -> usize {
     match status {
-        Status::New => 3,
+        Status::New => 4,
         Status::Paused => 5,
         Status::Up => 9,
         Status::Late => 16,
@@ -147,7 +185,12 @@ pub(super) struct Chart {
     pub dots: Vec<Dot>,
     /// The top of what is usual, and how high it is.
     pub range: Option<(i64, i64)>,
+    /// Marks at the top, where a value is higher than the chart.
+    pub beyond: String,
+    /// The value at the top.
     pub most: String,
+    /// The values that are higher.
+    pub higher: String,
     /// For people who don't see it.
     pub words: String,
     pub first: Millis,
@@ -161,16 +204,21 @@ impl Chart {
         let [(first, ..), .., (last, ..)] = points else {
             return None;
         };
-        let most = points.iter().map(|point| point.2).max()?.max(1);
+        let good = points.iter().filter(|point| point.1).map(|point| point.2);
+        let usual = usual(good.collect());
+        let highest = points.iter().map(|point| point.2).max()?.max(1);
+        let most = match usual.map(|usual| usual.high.max(1)) {
+            Some(high) if highest > high.saturating_mul(FLAT) => high.saturating_mul(ABOVE),
+            _ => highest,
+        };
         // The highest stays a little below the edge.
         let y = |value: i64| {
-            let share = i128::from(value.max(0)) * i128::from(HEIGHT - 8) / i128::from(most);
+            let value = i128::from(value.clamp(0, most));
+            let share = value * i128::from(HEIGHT - 8) / i128::from(most);
             HEIGHT - 3 - i64::try_from(share).unwrap_or(HEIGHT)
         };
         let gaps = points.len() - 1;
         let x = |index: usize| 4 + index * (WIDTH - 8) / gaps;
-        let good = points.iter().filter(|point| point.1).map(|point| point.2);
-        let usual = usual(good.collect());
         let newest = points.last().map_or(0, |point| point.2);
         Some(Self {
             line: points
@@ -200,11 +248,34 @@ impl Chart {
                 let top = y(usual.high);
                 (top, (y(usual.low) - top).max(2))
             }),
+            beyond: points
+                .iter()
+                .enumerate()
+                .filter(|(_, point)| point.2 > most)
+                .map(|(index, _)| format!("M{} 12l4 -9l4 9", x(index).saturating_sub(4)))
+                .collect(),
+            higher: higher(points, most, &say),
             most: say(most),
             words: sum_up(points.len(), usual, newest, &say),
             first: *first,
             last: *last,
         })
+    }
+}
+
+/// The values that are more than `most`, the highest first.
+fn higher(points: &[(Millis, bool, i64)], most: i64, say: impl Fn(i64) -> String) -> String {
+    let mut values: Vec<i64> = points.iter().map(|point| point.2).collect();
+    values.retain(|value| *value > most);
+    values.sort_unstable_by_key(|value| std::cmp::Reverse(*value));
+    let told: Vec<String> = values.iter().take(TOLD).map(|value| say(*value)).collect();
+    let more = match values.len().saturating_sub(TOLD) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match told.as_slice() {
+        [] => String::new(),
+        told => format!("higher, marked ^: {}{more}", told.join(", ")),
     }
 }
 
@@ -242,14 +313,32 @@ mod tests {
         ];
         let timeline = Timeline::new(&steps, &[], 0, 10_000);
         let names: Vec<_> = timeline.bands.iter().map(|band| band.status).collect();
-        assert_eq!(names, ["new", "up", "up"]);
+        assert_eq!(names, ["new", "up", "down", "up"]);
         assert_eq!(timeline.bands[1].x, 72);
         assert!(
             timeline.bands[1]
                 .words
-                .starts_with("up for 4 s from 1970-01-01 00:00 UTC")
+                .starts_with("up for 4s from 1970-01-01 00:00 UTC")
         );
-        assert_eq!(timeline.narrow, [("down", "M360 60h1v-30h-1z".to_owned())]);
+        let down = &timeline.bands[2];
+        assert_eq!((down.x, down.width, down.height), (360, SEEN, 30));
+        assert!(down.words.starts_with("down for 0s from"), "{}", down.words);
+    }
+
+    #[test]
+    fn a_short_outage_is_seen_at_either_end_and_takes_nothing_from_a_worse_one() {
+        let at_the_end = [step(0, Status::Up), step(9_999, Status::Down)];
+        let timeline = Timeline::new(&at_the_end, &[], 0, 10_000);
+        let last = timeline.bands.last().unwrap();
+        assert_eq!((last.status, last.x), ("down", WIDTH - SEEN));
+        let beside = [
+            step(0, Status::Down),
+            step(5_000, Status::Overrunning),
+            step(5_030, Status::Down),
+        ];
+        let timeline = Timeline::new(&beside, &[], 0, 10_000);
+        let downs = timeline.bands.iter().filter(|band| band.status == "down");
+        assert!(downs.map(|band| band.width).sum::<usize>() >= WIDTH - SEEN);
     }
 
     #[test]
@@ -282,6 +371,23 @@ mod tests {
         );
         assert_eq!(chart.dots[10].class, "badly");
         assert!(chart.range.is_some());
+    }
+
+    #[test]
+    fn one_run_of_an_hour_does_not_flatten_all_others() {
+        let mut points: Vec<_> = (0..59).map(|n| (n, true, 1_000 + n % 3)).collect();
+        points.push((59, true, 3_600_000));
+        let chart = Chart::new(&points, |value| format!("{value} ms")).unwrap();
+        let (top, height) = chart.range.unwrap();
+        assert!(top > 40 && top < 60 && height >= 2, "{top} {height}");
+        assert_eq!(chart.higher, "higher, marked ^: 3600000 ms");
+        assert_eq!(chart.beyond.matches('M').count(), 1);
+        assert_eq!(chart.most, "2004 ms");
+        // Its own dot still tells it.
+        assert!(chart.dots[59].words.starts_with("3600000 ms,"));
+        let even = Chart::new(&points[..59], |value| value.to_string()).unwrap();
+        assert!(even.higher.is_empty() && even.beyond.is_empty());
+        assert_eq!(even.most, "1002");
     }
 
     #[test]

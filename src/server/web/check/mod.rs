@@ -1,10 +1,12 @@
 //! The page of one check: what it is and why, when it is expected, how it went, who was told,
 //! how a job reports to it; and what may be done to it.
 //!
-//! `figures.rs` and `draw.rs` compute, `timing.rs` and `snippets.rs` put into words; here it is
-//! read and put together. `run.rs` is the page of one run, `act.rs` what the buttons do.
+//! `figures.rs` and `draw.rs` compute, `timing.rs`, `crontab.rs` and `snippets.rs` put into
+//! words; here it is read and put together. `run.rs` is the page of one run, `act.rs` what the
+//! buttons do.
 
 pub(super) mod act;
+mod crontab;
 mod draw;
 mod figures;
 pub(super) mod run;
@@ -15,7 +17,8 @@ use askama::Template;
 use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
-use super::moment::{Moment, lasting};
+use super::moment::{Moment, Part, lasting, parts};
+use super::notices::Failing;
 use super::overview::shape;
 use super::page::Frame;
 use super::visit::Visit;
@@ -23,11 +26,11 @@ use crate::server::alerts::message::milliseconds;
 use crate::server::clock;
 use crate::server::engine::Millis;
 use crate::server::http::Response;
-use crate::server::plain::plain;
+use crate::server::plain;
 use crate::server::store::accounts::{Role, memberships};
 use crate::server::store::checks::{self, Which};
 use crate::server::store::events::{self, Position, Wanted};
-use crate::server::store::{StoreError, check_page, inspect, projects};
+use crate::server::store::{StoreError, channels, check_page, inspect, projects};
 use crate::wire::history::EventRecord;
 use crate::wire::{Check, Kind, Organization, Status};
 use draw::{Chart, Timeline};
@@ -46,8 +49,11 @@ const CHARTED: u32 = 90;
 /// How many runs the timeline looks through.
 const DRAWN: u32 = 20_000;
 
-/// How much of what a failed run wrote stands at the top, bytes.
-const EXCERPT: u32 = 1_500;
+/// How many of the last lines that a failed run wrote stand at the top, how much of each,
+/// characters, and how much of the output is looked through for them, bytes.
+const EXCERPT: usize = 10;
+const LINE: usize = 400;
+const OUTPUT_END: u32 = 10_000;
 
 const DAY: Millis = 86_400_000;
 
@@ -62,15 +68,26 @@ const SPANS: [(&str, &str, Millis); 4] = [
 /// A check of an organization that whoever asks belongs to.
 struct Found {
     org: Organization,
+    /// Whether they belong to others as well.
+    many_orgs: bool,
     may_write: bool,
     row: i64,
     check: Check,
+}
+
+impl Found {
+    fn frame<'v>(&self, visit: &'v Visit<'_>) -> Frame<'v> {
+        visit
+            .frame()
+            .within(self.org.id, &self.org.name, self.many_orgs)
+    }
 }
 
 #[derive(Template)]
 #[template(path = "check.html")]
 struct Page<'a> {
     frame: Frame<'a>,
+    now: Moment,
     path: String,
     check: &'a Check,
     may_write: bool,
@@ -82,8 +99,8 @@ struct Page<'a> {
     window: Option<(String, Option<Moment>)>,
     running: Option<Moment>,
     last: Option<RunLine>,
-    /// What the last run wrote, where it failed.
-    excerpt: String,
+    /// The end of what the last run wrote, where it failed.
+    excerpt: Excerpt,
     schedule: String,
     upcoming: Vec<Moment>,
     created: Moment,
@@ -92,7 +109,7 @@ struct Page<'a> {
     timeline: Timeline,
     timeline_words: String,
     ticks: Vec<Moment>,
-    changes: Vec<(Moment, String)>,
+    changes: Vec<(Moment, Vec<Part>)>,
     charts: Vec<ChartPart>,
     runs: Vec<RunLine>,
     older: Option<Uuid>,
@@ -100,6 +117,10 @@ struct Page<'a> {
     alerts: Vec<AlertLine>,
     older_alerts: Option<String>,
     recipients: u32,
+    /// Which of them do not get through.
+    failing: Vec<Failing>,
+    /// Where channels are made.
+    org_id: Uuid,
     snippets: Vec<Snippet>,
 }
 
@@ -119,10 +140,32 @@ struct ChartPart {
     last: Moment,
 }
 
+/// The last lines of an output.
+#[derive(Default)]
+struct Excerpt {
+    lines: Vec<String>,
+    /// Whether there is more.
+    is_cut: bool,
+}
+
+impl Excerpt {
+    /// Of the `end` of an output of so many bytes.
+    fn new(end: &[u8], length: u64) -> Self {
+        let is_cut = length > end.len() as u64;
+        let all = plain::lines(end, is_cut);
+        let last = &all[all.len() - all.len().min(EXCERPT)..];
+        let lines: Vec<String> = last.iter().map(|one| plain::shortened(one, LINE)).collect();
+        Self {
+            is_cut: is_cut || lines != all,
+            lines,
+        }
+    }
+}
+
 /// An alert, and what became of it.
 struct AlertLine {
     at: Moment,
-    message: String,
+    message: Vec<Part>,
     deliveries: Vec<DeliveryLine>,
 }
 
@@ -145,6 +188,7 @@ pub(super) fn show(visit: &Visit<'_>, id: &str) -> Result<Response, StoreError> 
         may_write,
         row,
         check,
+        ..
     } = &found;
     let (row, moment) = (*row, |at| Moment::new(at, now));
     let asked = |name| visit.request.parameter(name).unwrap_or_default();
@@ -161,7 +205,7 @@ pub(super) fn show(visit: &Visit<'_>, id: &str) -> Result<Response, StoreError> 
         let ends = check_page::ends(connection, row, now - span, DRAWN)?;
         let charted = check_page::ends(connection, row, 0, CHARTED)?;
         let mut runs = check_page::runs(connection, row, before, RUNS)?;
-        let last = check_page::last_end(connection, row, EXCERPT)?;
+        let last = check_page::last_end(connection, row, OUTPUT_END)?;
         let wanted = |limit, states, cursor| Wanted {
             limit,
             since: None,
@@ -178,12 +222,14 @@ pub(super) fn show(visit: &Visit<'_>, id: &str) -> Result<Response, StoreError> 
         let has_more = runs.len() > RUNS as usize;
         runs.truncate(RUNS as usize);
         let excerpt = match &last {
-            Some((run, output)) if run.kind == Kind::Fail => plain(output),
-            _ => String::new(),
+            Some((run, end)) if run.kind == Kind::Fail => {
+                Excerpt::new(end, run.output.unwrap_or(0))
+            }
+            _ => Excerpt::default(),
         };
         let window = inspection.maintenance;
         Ok(Page {
-            frame: visit.frame(),
+            frame: found.frame(visit),
             path: format!("/checks/{}", check.id),
             check,
             may_write: *may_write,
@@ -232,10 +278,19 @@ pub(super) fn show(visit: &Visit<'_>, id: &str) -> Result<Response, StoreError> 
                 .collect(),
             older_alerts: alerts.next_cursor,
             recipients: inspection.alerting.recipient_count,
+            failing: channels::list(connection, org.id)?
+                .iter()
+                .filter(|channel| channels::hears(channel, check.project_id, check.id))
+                .filter_map(|channel| Failing::of(channel, now))
+                .collect(),
+            org_id: org.id,
+            now: moment(now),
             snippets: snippets::all(
                 check,
                 project.as_ref().map_or("", |project| &project.slug),
                 &visit.app.public_url,
+                zone,
+                now,
             ),
         })
     })?;
@@ -246,15 +301,16 @@ pub(super) fn show(visit: &Visit<'_>, id: &str) -> Result<Response, StoreError> 
 /// another organization's is not there.
 fn find(visit: &Visit<'_>, id: &str) -> Result<Result<Found, Response>, StoreError> {
     let Some(person) = &visit.person else {
-        let next = format!("/sign-in?next={}", visit.request.path);
-        return Ok(Err(visit.go_to(&next)));
+        return Ok(Err(visit.sign_in_first()));
     };
     let app = visit.app;
     let found = app.store.read(|connection| {
         let Ok(id) = id.parse::<Uuid>() else {
             return Ok(None);
         };
-        for org in memberships(connection, person.user_id)? {
+        let theirs = memberships(connection, person.user_id)?;
+        let many_orgs = theirs.len() > 1;
+        for org in theirs {
             let Some(row) = checks::row_of(connection, org.id, id)? else {
                 continue;
             };
@@ -264,6 +320,7 @@ fn find(visit: &Visit<'_>, id: &str) -> Result<Result<Found, Response>, StoreErr
             let role = Role::named(&org.user_role).unwrap_or(Role::ReadOnly);
             return Ok(found.pop().map(|check| Found {
                 org,
+                many_orgs,
                 may_write: role.scopes().contains(&"write"),
                 row,
                 check,
@@ -376,9 +433,9 @@ fn charts(ends: &[check_page::End], now: Millis) -> Vec<ChartPart> {
     .collect()
 }
 
-fn change(event: &EventRecord, now: Millis) -> (Moment, String) {
+fn change(event: &EventRecord, now: Millis) -> (Moment, Vec<Part>) {
     let at = Moment::new(event.occurred_at.as_millisecond(), now);
-    (at, event.summary.clone())
+    (at, parts(&event.summary, now))
 }
 
 fn alert(event: &EventRecord, now: Millis) -> AlertLine {
@@ -411,7 +468,7 @@ fn alert(event: &EventRecord, now: Millis) -> AlertLine {
     };
     AlertLine {
         at: Moment::new(event.occurred_at.as_millisecond(), now),
-        message: said.unwrap_or("An alert was due").to_owned(),
+        message: parts(said.unwrap_or("An alert was due"), now),
         deliveries: deliveries.into_iter().flatten().map(line).collect(),
     }
 }

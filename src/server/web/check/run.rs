@@ -116,7 +116,7 @@ pub(in crate::server::web) fn show(
     Ok(visit.page(
         StatusCode::OK,
         &Page {
-            frame: visit.frame(),
+            frame: found.frame(visit),
             check: &found.check,
             run: RunLine::new(&run, clock::now()),
             output: output.as_deref().map(plain),

@@ -1,7 +1,8 @@
 //! How to let a job report, for the places where jobs run: lines to copy, in the ways of the
 //! guide and of the files in dist/.
 
-use crate::schedule::cron_times;
+use super::crontab::{Lines, Times};
+use crate::server::engine::Millis;
 use crate::wire::Check;
 
 /// One way.
@@ -13,21 +14,24 @@ pub(super) struct Snippet {
     pub text: String,
 }
 
-/// `project`: the slug of the check's project; `server`: where clients reach this server. A
-/// slug has nothing in it that a shell or YAML would take for its own.
-pub(super) fn all(check: &Check, project: &str, server: &str) -> Vec<Snippet> {
+/// `project`: the slug of the check's project; `server`: where clients reach this server;
+/// `org_zone` counts where the check has no zone of its own. A slug has nothing in it that a
+/// shell or YAML would take for its own.
+pub(super) fn all(
+    check: &Check,
+    project: &str,
+    server: &str,
+    org_zone: &str,
+    now: Millis,
+) -> Vec<Snippet> {
     let (slug, url) = (&check.slug, &check.ping_url);
-    let cron = check.cron_expression.as_deref();
-    let times = cron
-        .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
-        .or_else(|| check.period_seconds.and_then(cron_times))
-        .unwrap_or_else(|| "0 2 * * *".to_owned());
+    let lines = Lines::of(check, org_zone, now);
     vec![
         Snippet {
             id: "crontab",
             title: "crontab",
-            hint: format!("On a machine where pakyas is logged in and uses this project (pakyas project switch {project}). Put your command behind the two dashes."),
-            text: format!("{times} pakyas monitor {slug} -- /path/to/job.sh\n"),
+            hint: lines.crontab.with(format!("On a machine where pakyas is logged in and uses this project (pakyas project switch {project}). Put your command behind the two dashes.")),
+            text: crontab(slug, &lines),
         },
         Snippet {
             id: "curl",
@@ -53,28 +57,44 @@ pub(super) fn all(check: &Check, project: &str, server: &str) -> Vec<Snippet> {
         Snippet {
             id: "kubernetes",
             title: "Kubernetes",
-            hint: "An image that has pakyas in it. The secret: kubectl create secret generic pakyas-secrets --from-literal=api-key=…".to_owned(),
-            text: kubernetes(slug, &times, project, server),
+            hint: lines.kubernetes.with("An image that has pakyas in it. The secret: kubectl create secret generic pakyas-secrets --from-literal=api-key=…".to_owned()),
+            text: kubernetes(slug, &lines, project, server),
         },
         Snippet {
             id: "github",
             title: "GitHub Actions",
-            hint: "With the API key as a secret of the repository. GitHub's schedule is in UTC.".to_owned(),
-            text: github(slug, &times, project, server),
+            hint: lines.github.with("With the API key as a secret of the repository.".to_owned()),
+            text: github(slug, &lines.github, project, server),
         },
     ]
 }
 
-fn kubernetes(slug: &str, times: &str, project: &str, server: &str) -> String {
+fn crontab(slug: &str, lines: &Lines) -> String {
+    let zone = lines.zone.as_ref().map_or(String::new(), |zone| {
+        format!(
+            "# By the clock of {zone}. On a machine with another one, cronie takes a line\n\
+             # CRON_TZ={zone} before this; Debian's cron does not: change the hours there.\n"
+        )
+    });
+    let times = &lines.crontab.fields;
+    format!("{zone}{times} pakyas monitor {slug} -- /path/to/job.sh\n")
+}
+
+fn kubernetes(slug: &str, lines: &Lines, project: &str, server: &str) -> String {
     // A CronJob's name has 52 characters at most.
     let name = slug.get(..52).unwrap_or(slug).trim_matches('-');
+    let times = &lines.kubernetes.fields;
+    let zone = lines
+        .zone
+        .as_ref()
+        .map_or(String::new(), |zone| format!("\n  timeZone: {zone}"));
     format!(
         r#"apiVersion: batch/v1
 kind: CronJob
 metadata:
   name: {name}
 spec:
-  schedule: "{times}"
+  schedule: "{times}"{zone}
   jobTemplate:
     spec:
       template:
@@ -98,7 +118,8 @@ spec:
     )
 }
 
-fn github(slug: &str, times: &str, project: &str, server: &str) -> String {
+fn github(slug: &str, times: &Times, project: &str, server: &str) -> String {
+    let times = &times.fields;
     format!(
         r"on:
   schedule:

@@ -11,7 +11,7 @@ use crate::wire::{Check, Status};
 /// How many of the next times are told.
 const NEXT: usize = 5;
 
-/// "Every day at 02:00, Asia/Manila; 30 min grace"; of a cron expression that words can't say
+/// "Every day at 02:00, Asia/Manila; 30m grace"; of a cron expression that words can't say
 /// it has the rest only. `org_zone` counts where the check has no zone of its own.
 pub(super) fn in_words(check: &Check, org_zone: &str) -> String {
     let when = match (&check.cron_expression, check.period_seconds) {
@@ -32,7 +32,8 @@ pub(super) fn in_words(check: &Check, org_zone: &str) -> String {
     })
 }
 
-fn every(period: u64) -> String {
+/// "every hour", "every 1h 30m".
+pub(super) fn every(period: u64) -> String {
     match period {
         1 => "every second".to_owned(),
         60 => "every minute".to_owned(),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::fields::{Choice, Field, Problems};
 use super::page::Frame;
-use super::place::{Page, Place, Stop, nothing_here, ours, refuse};
+use super::place::{Page, Place, Stop, nothing_here, refuse, token};
 use super::preview::Preview;
 use super::visit::Visit;
 use crate::schedule::format_duration;
@@ -62,10 +62,11 @@ pub(super) fn new(visit: &Visit<'_>) -> Page {
 
 /// Makes it, or shows what is wrong.
 pub(super) fn create(visit: &Visit<'_>) -> Page {
+    let token = token(visit)?;
     let place = Place::of(visit)?;
-    ours(visit)?;
     place.need(visit, "write")?;
     let typed = Typed::read(|name| visit.request.form(name));
+    token.or_again(|problems| form(visit, &place, None, &typed, problems))?;
     let mut problems = Problems::default();
     let mut asked = typed.asked(None, &mut problems);
     look_at(&asked, &mut problems);
@@ -114,10 +115,11 @@ pub(super) fn edit(visit: &Visit<'_>, id: &str) -> Page {
 
 /// Changes it, or shows what is wrong.
 pub(super) fn update(visit: &Visit<'_>, id: &str) -> Page {
+    let token = token(visit)?;
     let (place, check) = find(visit, id)?;
-    ours(visit)?;
     place.need(visit, "write")?;
     let typed = Typed::read(|name| visit.request.form(name));
+    token.or_again(|problems| form(visit, &place, Some(&check), &typed, problems))?;
     let mut problems = Problems::default();
     let asked = NewCheck {
         project_id: check.project_id,
@@ -179,7 +181,7 @@ fn form(
     };
     let field = |id, label, value: &String| Field::new(id, label).value(value).of(problems);
     let page = Form {
-        frame: visit.frame(),
+        frame: place.frame(visit),
         heading: check.map_or("New check".to_owned(), |check| format!("Edit {}", check.name)),
         path,
         back,

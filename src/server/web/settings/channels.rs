@@ -5,13 +5,14 @@ use askama::Template;
 use uuid::Uuid;
 
 use super::super::fields::{Choice, Field, Problems};
-use super::super::moment::Moment;
+use super::super::moment::{Moment, Part, parts};
 use super::super::page::Frame;
-use super::super::place::{Page, Place, Stop, ours, refuse};
+use super::super::place::{Page, Place, Stop, Token, ours, refuse, token};
 use super::super::visit::Visit;
 use super::subject::{Names, Typed};
-use super::{Head, acting, done, field};
+use super::{Head, done, field, filling_in};
 use crate::server::api::channels as api;
+use crate::server::clock;
 use crate::server::store::{channels, deliveries, projects};
 use crate::wire::{Channel, ChannelChange, ChannelKind, ChannelTest, DeliveryRecord, NewChannel};
 
@@ -41,6 +42,7 @@ struct List<'a> {
 /// A delivery as the page lists it.
 struct Sent {
     record: DeliveryRecord,
+    message: Vec<Part>,
     at: Moment,
     next: Option<Moment>,
 }
@@ -95,7 +97,7 @@ fn page(visit: &Visit<'_>, place: &Place, problems: &Problems, new: &New) -> Pag
         kinds.remove(0);
     }
     let template = List {
-        frame: visit.frame(),
+        frame: place.frame(visit),
         head: Head::new(visit, place, "channels"),
         rows,
         may: place.may("manage"),
@@ -139,13 +141,14 @@ fn row(channel: Channel, about: String) -> Row {
 }
 
 pub(super) fn create(visit: &Visit<'_>) -> Page {
-    let place = acting(visit, "manage")?;
+    let (token, place) = filling_in(visit, "manage")?;
     let typed = New {
         kind: field(visit, "kind"),
         name: field(visit, "name"),
         target: field(visit, "target"),
         about: Typed::sent(visit),
     };
+    token.or_again(|problems| page(visit, &place, problems, &typed))?;
     let mut problems = Problems::default();
     let (project_id, check_id) = typed.about.find(visit, &place, &mut problems)?;
     let kind = match typed.kind.as_str() {
@@ -200,12 +203,20 @@ fn find(visit: &Visit<'_>, id: &str) -> Result<(Place, Channel), Stop> {
     Place::with(visit, id, channels::get)
 }
 
-/// The same for a form, where they may change it.
+/// The same for a button, where they may change it.
 fn changing(visit: &Visit<'_>, id: &str) -> Result<(Place, Channel), Stop> {
-    let (place, channel) = find(visit, id)?;
     ours(visit)?;
+    let (place, channel) = find(visit, id)?;
     place.need(visit, "manage")?;
     Ok((place, channel))
+}
+
+/// The same for the form that is filled in, with what its token is worth.
+fn editing(visit: &Visit<'_>, id: &str) -> Result<(Token, Place, Channel), Stop> {
+    let token = token(visit)?;
+    let (place, channel) = find(visit, id)?;
+    place.need(visit, "manage")?;
+    Ok((token, place, channel))
 }
 
 /// What the field for the target begins with. That of a Slack channel is not known in full.
@@ -260,12 +271,13 @@ fn one(
         );
     }
     let sent = list.deliveries.into_iter().map(|record| Sent {
+        message: parts(&record.message, clock::now()),
         at: Moment::of(record.triggered_at),
         next: record.next_attempt_at.map(Moment::of),
         record,
     });
     let template = One {
-        frame: visit.frame(),
+        frame: place.frame(visit),
         head: Head::new(visit, place, "channels"),
         row: row(channel, about),
         may: place.may("manage"),
@@ -279,8 +291,12 @@ fn one(
 }
 
 pub(super) fn update(visit: &Visit<'_>, id: &str) -> Page {
-    let (place, channel) = changing(visit, id)?;
+    let (token, place, channel) = editing(visit, id)?;
     let (name, target) = (field(visit, "name"), field(visit, "target"));
+    token.or_again(|problems| {
+        let channel = channel.clone();
+        one(visit, &place, channel, problems, None, &name, &target)
+    })?;
     let given = visit.request.form("secret").filter(|text| !text.is_empty());
     let change = ChannelChange {
         name: Some(name.clone()),

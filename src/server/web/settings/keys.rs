@@ -1,17 +1,18 @@
 //! API keys: listed with their last use, made and shown once, revoked.
 
 use askama::Template;
-use ureq_proto::http::StatusCode;
+use ureq_proto::http::{Method, StatusCode};
 
 use super::super::fields::{Field, Problems};
 use super::super::moment::Moment;
 use super::super::page::Frame;
-use super::super::place::{Page, Place, ours, refuse};
+use super::super::place::{Page, Place, ours, refuse, signed_in};
 use super::super::visit::Visit;
-use super::{Head, acting, done, field, id};
+use super::{Head, done, field, filling_in, id};
 use crate::server::api::api_keys;
+use crate::server::clock;
 use crate::server::http::Response;
-use crate::server::store::keys;
+use crate::server::store::{StoreError, keys};
 use crate::wire::account::SCOPES;
 use crate::wire::{CreatedKey, NewApiKey};
 
@@ -58,6 +59,13 @@ struct Created<'a> {
     server: &'a str,
 }
 
+#[derive(Template)]
+#[template(path = "api-key-gone.html")]
+struct Gone<'a> {
+    frame: Frame<'a>,
+    head: Head<'a>,
+}
+
 pub(super) fn show(visit: &Visit<'_>) -> Page {
     let place = Place::of(visit)?;
     let usual: Vec<&str> = vec!["read", "write"];
@@ -94,7 +102,7 @@ fn page(
     });
     let scopes = SCOPES.into_iter().filter(|name| place.may(name));
     let template = Keys {
-        frame: visit.frame(),
+        frame: place.frame(visit),
         head: Head::new(visit, place, "api-keys"),
         rows: rows.collect(),
         problems,
@@ -124,15 +132,15 @@ fn page(
     Ok(visit.page(problems.status(), &template))
 }
 
-/// Makes a key for whoever is signed in, and shows it: in this answer and nowhere else.
+/// Makes a key for whoever is signed in, and leads to the page that shows it once.
 pub(super) fn create(visit: &Visit<'_>) -> Page {
-    let place = acting(visit, "read")?;
+    let (token, place) = filling_in(visit, "read")?;
     let (name, days) = (field(visit, "name"), field(visit, "expires_in_days"));
     let chosen: Vec<&str> = SCOPES
         .into_iter()
         .filter(|scope| !field(visit, &format!("scope_{scope}")).is_empty())
         .collect();
-    let mut problems = Problems::default();
+    token.or_again(|problems| page(visit, &place, problems, &name, &days, &chosen))?;
     let expires_in_days = match days.as_str() {
         "" => None,
         // What is no number is none of the days that the API allows.
@@ -147,6 +155,7 @@ pub(super) fn create(visit: &Visit<'_>) -> Page {
     let key = match api_keys::make(visit.app, &place.caller, &new) {
         Ok(key) => key,
         Err(error) => {
+            let mut problems = Problems::default();
             match error.body.field.as_deref() {
                 Some("expires_in_days") => problems.add(
                     "expires_in_days",
@@ -158,19 +167,44 @@ pub(super) fn create(visit: &Visit<'_>) -> Page {
             return page(visit, &place, &problems, &name, &days, &chosen);
         }
     };
+    let session = signed_in(visit)?.session;
+    let shown = &visit.app.accounts.shown;
+    let ticket = shown
+        .keep(session, key, clock::now())
+        .map_err(StoreError::from)?;
+    let org = place.org();
+    Ok(visit.go_to(&format!("/settings/api-keys/new/{ticket}?org={org}")))
+}
+
+/// Shows a key that was just made: in this answer and nowhere else.
+pub(super) fn created(visit: &Visit<'_>, ticket: &str) -> Page {
+    let place = Place::of(visit)?;
+    // An answer without a body would cost the key.
+    if visit.request.method == Method::HEAD {
+        return Ok(visit.not_so("GET"));
+    }
+    let (session, ticket) = (signed_in(visit)?.session, id(visit, ticket)?);
+    let shown = &visit.app.accounts.shown;
+    let Some(key) = shown.take(session, ticket, clock::now()) else {
+        let gone = Gone {
+            frame: place.frame(visit),
+            head: Head::new(visit, &place, "api-keys"),
+        };
+        return Ok(visit.page(StatusCode::GONE, &gone));
+    };
     let template = Created {
-        frame: visit.frame(),
+        frame: place.frame(visit),
         head: Head::new(visit, &place, "api-keys"),
         expires: key.expires_at.map(Moment::of),
         key,
         server: &visit.app.public_url,
     };
-    Ok(visit.page(StatusCode::CREATED, &template))
+    Ok(visit.page(StatusCode::OK, &template))
 }
 
 pub(super) fn revoke(visit: &Visit<'_>, key: &str) -> Page {
-    let place = Place::of(visit)?;
     ours(visit)?;
+    let place = Place::of(visit)?;
     let answer: Result<Response, _> = api_keys::end(visit.app, &place.caller, id(visit, key)?)
         .map(|()| done(visit, &place, "api-keys", "revoked"));
     answer.map_err(|error| refuse(visit, &error))

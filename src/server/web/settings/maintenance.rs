@@ -11,7 +11,7 @@ use super::super::page::Frame;
 use super::super::place::{Page, Place, nothing_here};
 use super::super::visit::Visit;
 use super::subject::{Names, Typed};
-use super::{Head, acting, done, field, id};
+use super::{Head, acting, done, field, filling_in, id};
 use crate::schedule::{MAX_SECONDS, parse_duration};
 use crate::server::api::maintenance as api;
 use crate::server::clock;
@@ -28,6 +28,9 @@ struct Row {
     about: String,
     starts: Moment,
     ends: Moment,
+    /// The same by the organization's clock, as it was typed.
+    from: String,
+    until: String,
     is_running: bool,
 }
 
@@ -40,7 +43,6 @@ struct Windows<'a> {
     ahead: Vec<Row>,
     over: Vec<Row>,
     may: bool,
-    timezone: &'a str,
     problems: &'a Problems,
     reason: Field,
     times: [Field; 3],
@@ -83,6 +85,8 @@ fn page(visit: &Visit<'_>, place: &Place, problems: &Problems, new: &New) -> Pag
         id: window.id,
         reason: window.reason,
         about,
+        from: by_clock(place, window.starts_at),
+        until: by_clock(place, window.ends_at),
         starts: Moment::of(window.starts_at),
         ends: Moment::of(window.ends_at),
         is_running: window.starts_at.as_millisecond() <= now,
@@ -90,13 +94,13 @@ fn page(visit: &Visit<'_>, place: &Place, problems: &Problems, new: &New) -> Pag
     let (ahead, over): (Vec<_>, Vec<_>) = windows
         .into_iter()
         .partition(|(window, _)| window.ends_at.as_millisecond() > now);
+    let zone = &place.timezone;
     let template = Windows {
-        frame: visit.frame(),
+        frame: place.frame(visit),
         head: Head::new(visit, place, "maintenance"),
         ahead: ahead.into_iter().map(row).collect(),
         over: over.into_iter().rev().take(OVER_SHOWN).map(row).collect(),
         may: place.may("write"),
-        timezone: &place.timezone,
         problems,
         reason: Field::new("reason", "Reason")
             .value(&new.reason)
@@ -107,7 +111,7 @@ fn page(visit: &Visit<'_>, place: &Place, problems: &Problems, new: &New) -> Pag
             Field::new("starts_at", "Starts")
                 .kind("datetime-local")
                 .value(&new.starts)
-                .hint("Left empty, it starts now.")
+                .hint(format!("In {zone}. Left empty, it starts now."))
                 .of(problems),
             Field::new("lasts", "Lasts")
                 .value(&new.lasts)
@@ -116,12 +120,19 @@ fn page(visit: &Visit<'_>, place: &Place, problems: &Problems, new: &New) -> Pag
             Field::new("ends_at", "Or ends")
                 .kind("datetime-local")
                 .value(&new.ends)
-                .hint("Counts where it is given.")
+                .hint(format!("In {zone}. Counts where it is given."))
                 .of(problems),
         ],
         about: new.about.fields(&projects, problems),
     };
     Ok(visit.page(problems.status(), &template))
+}
+
+/// A time by the organization's clock, with the name of its zone.
+fn by_clock(place: &Place, at: Timestamp) -> String {
+    let there = at.to_zoned(place.zone.clone());
+    let there = there.strftime("%a %-d %b %Y, %H:%M");
+    format!("{there} {}", place.timezone)
 }
 
 /// A time of the organization's clock, as a browser's field gives it; what the clock skips is
@@ -133,7 +144,7 @@ fn time(place: &Place, text: &str) -> Option<Timestamp> {
 }
 
 pub(super) fn plan(visit: &Visit<'_>) -> Page {
-    let place = acting(visit, "write")?;
+    let (token, place) = filling_in(visit, "write")?;
     let typed = New {
         reason: field(visit, "reason"),
         starts: field(visit, "starts_at"),
@@ -141,6 +152,7 @@ pub(super) fn plan(visit: &Visit<'_>) -> Page {
         lasts: field(visit, "lasts"),
         about: Typed::sent(visit),
     };
+    token.or_again(|problems| page(visit, &place, problems, &typed))?;
     let mut problems = Problems::default();
     let now = Timestamp::from_millisecond(clock::now()).unwrap_or_default();
     let example = "Give a day and a time, such as 2026-12-01T22:00";

@@ -10,7 +10,7 @@ use super::super::moment::Moment;
 use super::super::page::Frame;
 use super::super::place::{Page, Place, Stop, nothing_here, ours};
 use super::super::visit::Visit;
-use super::{Head, acting, done, field, id};
+use super::{Head, acting, done, field, filling_in, id};
 use crate::random;
 use crate::server::accounts::passwords;
 use crate::server::alerts::is_address;
@@ -109,7 +109,7 @@ fn page(visit: &Visit<'_>, place: &Place, problems: &Problems, email: &str, role
         .map(|role| Choice::new(role.as_str(), what(*role)))
         .collect();
     let template = Members {
-        frame: visit.frame(),
+        frame: place.frame(visit),
         head: Head::new(visit, place, "members"),
         rows: rows.collect(),
         may: place.may("manage"),
@@ -161,8 +161,9 @@ fn last_owner(visit: &Visit<'_>) -> Stop {
 /// Adds a person. Who is new to the server gets a first password, which is shown in this answer
 /// and nowhere else; who is known keeps theirs.
 pub(super) fn add(visit: &Visit<'_>) -> Page {
-    let place = acting(visit, "manage")?;
+    let (token, place) = filling_in(visit, "manage")?;
     let (email, role) = (field(visit, "email"), given(visit, &place)?);
+    token.or_again(|problems| page(visit, &place, problems, &email, role.as_str()))?;
     let mut problems = Problems::default();
     if !is_address(&email) {
         problems.add("email", "Give one address, such as ops@example.com");
@@ -206,7 +207,7 @@ pub(super) fn add(visit: &Visit<'_>) -> Page {
                 Err(error) => return Err(error.into()),
             }
             let template = Added {
-                frame: visit.frame(),
+                frame: place.frame(visit),
                 head: Head::new(visit, &place, "members"),
                 email: &email,
                 role: role.as_str(),
@@ -259,8 +260,8 @@ pub(super) fn change(visit: &Visit<'_>, user: &str) -> Page {
 
 /// Takes a person out; anybody may take out themselves.
 pub(super) fn remove(visit: &Visit<'_>, user: &str) -> Page {
-    let place = Place::of(visit)?;
     ours(visit)?;
+    let place = Place::of(visit)?;
     let (user, role) = member(visit, &place, user)?;
     let is_me = user == place.caller.user_id;
     if !is_me {

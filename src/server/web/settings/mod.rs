@@ -9,10 +9,9 @@ mod organization;
 mod projects;
 mod subject;
 
-use ureq_proto::http::StatusCode;
 use uuid::Uuid;
 
-use super::place::{Page, Place, Stop, nothing_here, ours};
+use super::place::{Page, Place, Stop, Token, nothing_here, ours, token};
 use super::visit::Visit;
 use crate::server::http::Response;
 use crate::wire::Organization;
@@ -77,12 +76,20 @@ fn done(visit: &Visit<'_>, place: &Place, path: &str, word: &str) -> Response {
     visit.go_to(&format!("/settings/{path}?org={}&done={word}", place.org()))
 }
 
-/// The place that a form is about, where it is ours and they may do what it asks.
+/// The place that a button is about, where its form is ours and they may do what it asks.
 fn acting(visit: &Visit<'_>, scope: &str) -> Result<Place, Stop> {
-    let place = Place::of(visit)?;
     ours(visit)?;
+    let place = Place::of(visit)?;
     place.need(visit, scope)?;
     Ok(place)
+}
+
+/// The same for a form that people fill in, with what its token is worth.
+fn filling_in(visit: &Visit<'_>, scope: &str) -> Result<(Token, Place), Stop> {
+    let token = token(visit)?;
+    let place = Place::of(visit)?;
+    place.need(visit, scope)?;
+    Ok((token, place))
 }
 
 /// An id in the path of a form; what is no id names nothing.
@@ -107,6 +114,7 @@ pub(super) fn answer(visit: &Visit<'_>, method: &str, route: &[&str]) -> Page {
         }
         ("GET", ["api-keys"]) => keys::show(visit),
         ("POST", ["api-keys"]) => keys::create(visit),
+        ("GET", ["api-keys", "new", ticket]) => keys::created(visit, ticket),
         ("POST", ["api-keys", key, "revoke"]) => keys::revoke(visit, key),
         ("GET", ["channels"]) => channels::list(visit),
         ("POST", ["channels"]) => channels::create(visit),
@@ -130,18 +138,19 @@ pub(super) fn answer(visit: &Visit<'_>, method: &str, route: &[&str]) -> Page {
         ("POST", ["projects", id, "delete"]) => projects::delete(visit, id),
         ("GET", ["organization"]) => organization::show(visit),
         ("POST", ["organization"]) => organization::update(visit),
-        (_, [] | [_])
-        | (
+        (_, []) => Ok(visit.not_so("GET, HEAD")),
+        (_, [section]) if SECTIONS.iter().any(|(path, _)| path == section) => {
+            Ok(visit.not_so("GET, HEAD, POST"))
+        }
+        (_, ["channels" | "projects", _]) => Ok(visit.not_so("GET, HEAD, POST")),
+        (
             _,
-            [
-                "channels" | "projects" | "members" | "maintenance" | "api-keys",
-                ..,
-            ],
-        ) => Ok(visit.message(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "That can't be done here",
-            "Go back, and use the buttons of the page.",
-        )),
+            ["channels", _, "test" | "switch" | "delete"]
+            | ["members", _, "role" | "remove"]
+            | ["maintenance", _, "end" | "delete"]
+            | ["projects", _, "delete"]
+            | ["api-keys", _, "revoke"],
+        ) => Ok(visit.not_so("POST")),
         _ => Err(nothing_here(visit)),
     }
 }

@@ -8,7 +8,7 @@ use super::super::fields::{Field, Problems};
 use super::super::page::Frame;
 use super::super::place::{Page, Place};
 use super::super::visit::Visit;
-use super::{Head, acting, done, field};
+use super::{Head, done, field, filling_in};
 use crate::schedule::zone;
 use crate::server::clock;
 use crate::server::store::accounts;
@@ -36,7 +36,7 @@ pub(super) fn show(visit: &Visit<'_>) -> Page {
 fn page(visit: &Visit<'_>, place: &Place, problems: &Problems, typed: &str) -> Page {
     let now = jiff::Timestamp::from_millisecond(clock::now()).unwrap_or_default();
     let template = Zone {
-        frame: visit.frame(),
+        frame: place.frame(visit),
         head: Head::new(visit, place, "organization"),
         may: place.may("manage"),
         name: &place.caller.org_name,
@@ -58,8 +58,9 @@ fn page(visit: &Visit<'_>, place: &Place, problems: &Problems, typed: &str) -> P
 }
 
 pub(super) fn update(visit: &Visit<'_>) -> Page {
-    let place = acting(visit, "manage")?;
+    let (token, place) = filling_in(visit, "manage")?;
     let typed = field(visit, "timezone");
+    token.or_again(|problems| page(visit, &place, problems, &typed))?;
     match zone::named(&typed) {
         Ok((name, _)) => {
             let org_id = place.org();

@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::super::fields::{Field, Problems};
 use super::super::page::Frame;
-use super::super::place::{Page, Place, Stop, ours, refuse};
+use super::super::place::{Page, Place, Stop, Token, refuse, token};
 use super::super::visit::Visit;
-use super::{Head, acting, done, field};
+use super::{Head, done, field, filling_in};
 use crate::server::api::projects as api;
 use crate::server::store::projects;
 use crate::wire::{NewProject, Project, ProjectChange};
@@ -71,7 +71,7 @@ fn page(
         (project, size)
     });
     let template = List {
-        frame: visit.frame(),
+        frame: place.frame(visit),
         head: Head::new(visit, place, "projects"),
         rows: rows.collect(),
         may: place.may("write"),
@@ -88,8 +88,9 @@ fn typed(visit: &Visit<'_>) -> (String, String) {
 }
 
 pub(super) fn create(visit: &Visit<'_>) -> Page {
-    let place = acting(visit, "write")?;
+    let (token, place) = filling_in(visit, "write")?;
     let (name, description) = typed(visit);
+    token.or_again(|problems| page(visit, &place, problems, &name, &description))?;
     let new = NewProject {
         org_id: place.org(),
         name: name.clone(),
@@ -111,11 +112,11 @@ fn find(visit: &Visit<'_>, id: &str) -> Result<(Place, Project), Stop> {
 }
 
 /// The same for a form, where they may change it.
-fn changing(visit: &Visit<'_>, id: &str) -> Result<(Place, Project), Stop> {
+fn changing(visit: &Visit<'_>, id: &str) -> Result<(Token, Place, Project), Stop> {
+    let token = token(visit)?;
     let (place, project) = find(visit, id)?;
-    ours(visit)?;
     place.need(visit, "write")?;
-    Ok((place, project))
+    Ok((token, place, project))
 }
 
 pub(super) fn show(visit: &Visit<'_>, id: &str) -> Page {
@@ -139,7 +140,7 @@ fn one(
         .store
         .read(|connection| projects::sizes(connection, place.org()))?;
     let template = One {
-        frame: visit.frame(),
+        frame: place.frame(visit),
         head: Head::new(visit, place, "projects"),
         project,
         size: sizes.get(&project.id).copied().unwrap_or_default(),
@@ -151,8 +152,9 @@ fn one(
 }
 
 pub(super) fn update(visit: &Visit<'_>, id: &str) -> Page {
-    let (place, project) = changing(visit, id)?;
+    let (token, place, project) = changing(visit, id)?;
     let (name, description) = typed(visit);
+    token.or_again(|problems| one(visit, &place, &project, problems, &name, &description))?;
     let change = ProjectChange {
         name: Some(name.clone()),
         description: Some(description.clone()),
@@ -169,19 +171,23 @@ pub(super) fn update(visit: &Visit<'_>, id: &str) -> Page {
 
 /// Deletes it where its name was typed: its checks go with it.
 pub(super) fn delete(visit: &Visit<'_>, id: &str) -> Page {
-    let (place, project) = changing(visit, id)?;
-    if field(visit, "sure") != project.name {
-        let mut problems = Problems::default();
-        problems.add("sure", "Type the project's name to delete it");
-        let description = project.description.clone().unwrap_or_default();
-        return one(
+    let (token, place, project) = changing(visit, id)?;
+    let description = project.description.clone().unwrap_or_default();
+    let again = |problems: &Problems| {
+        one(
             visit,
             &place,
             &project,
-            &problems,
+            problems,
             &project.name,
             &description,
-        );
+        )
+    };
+    token.or_again(again)?;
+    if field(visit, "sure") != project.name {
+        let mut problems = Problems::default();
+        problems.add("sure", "Type the project's name to delete it");
+        return again(&problems);
     }
     let (org_id, id): (Uuid, Uuid) = (place.org(), project.id);
     visit
