@@ -47,8 +47,12 @@ if ! command -v "${emulator%-static}" >/dev/null || ! command -v faketime >/dev/
 fi
 in_2040=$wrappers-in-2040
 mkdir -p "$in_2040"
+# The library without the command: that would run the program as a child of its own, which a test
+# that ends the process it started leaves behind.
+library=$(faketime -f '+0' printenv LD_PRELOAD)
 for program in pakyas pakyas-server; do
-    printf "#!/bin/sh\nexec faketime --exclude-monotonic -f '@2040-02-03 04:05:06' %s %s \"\$@\"\n" \
+    printf "#!/bin/sh\nexec env %s '%s' '%s' %s %s \"\$@\"\n" \
+        FAKETIME_DONT_FAKE_MONOTONIC=1 'FAKETIME=@2040-02-03 04:05:06' "LD_PRELOAD=$library" \
         "${emulator%-static}" "$programs/$program" >"$in_2040/$program"
     chmod 755 "$in_2040/$program"
 done

@@ -64,6 +64,7 @@ fn check_config_says_everything_at_once_and_makes_nothing() {
         &address,
         file.to_str().unwrap(),
         "/no/cert",
+        "/no/key",
         "/no/folder/log",
         "/no/authority",
     ] {
@@ -216,6 +217,7 @@ fn check_config_says_what_makes_no_sense_together_with_what_can_not_be_used() {
         "--keep-days",
         "'many'",
         "/no/cert",
+        "/no/key",
         "/no/folder/log",
         "'a b'",
         "--smtp-port",

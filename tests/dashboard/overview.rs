@@ -265,7 +265,7 @@ fn that_nobody_hears_of_checks_is_said_with_the_way_to_the_channels() {
     let pager = hook("pager", &NONE);
     let page = browser.get("/");
     assert!(!page.body.contains("No channel"), "{}", page.body);
-    assert!(!page.body.contains("failing since"));
+    assert!(!page.body.contains("has been failing"));
     sql(
         &server,
         &format!(
@@ -275,14 +275,14 @@ fn that_nobody_hears_of_checks_is_said_with_the_way_to_the_channels() {
     );
     let page = browser.get("/");
     let failing = format!(
-        "/settings/channels/{}\">pager</a> has been failing since",
+        "/settings/channels/{}\">pager</a> has been failing for <time",
         pager["id"].as_str().unwrap()
     );
     assert!(page.body.contains(&failing), "{}", page.body);
     // One that is switched off is none.
     sql(&server, "UPDATE channel SET enabled = 0;");
     let page = browser.get("/");
-    assert!(page.body.contains(&all) && !page.body.contains("failing since"));
+    assert!(page.body.contains(&all) && !page.body.contains("has been failing"));
 }
 
 #[test]

@@ -38,6 +38,7 @@ use crate::wire::{self, MAX_AGE_MS, RUN_ID_MAX};
 
 pub use flush::Flushed;
 pub use moment::Moment;
+use moment::Recorded;
 pub use ping::Ping;
 pub use spool::{Entry, Kept, Spool};
 use verdict::Verdict;
@@ -99,6 +100,18 @@ struct Place {
     from_cache: bool,
 }
 
+/// What this process has done to keep a ping. Two threads may be at it at once: the one that
+/// sends a start, and the one that sends the end and finds the start still on its way.
+#[derive(Debug, Default)]
+struct Keeping {
+    /// When the ping was, as its file says: the same whoever writes it, and so the same name.
+    at: Option<Recorded>,
+    /// The file that it is in.
+    path: Option<PathBuf>,
+    /// It was delivered or is refused for good, and must not be kept any more.
+    is_over: bool,
+}
+
 /// Carries pings. Shareable by `Arc`: the start and the end of a job use one connection.
 pub struct Courier {
     settings: Settings,
@@ -108,8 +121,8 @@ pub struct Courier {
     spool: Option<Spool>,
     /// What the last lookup found, so that the end of a job need not repeat that of its start.
     found: Mutex<Option<(Target, Place)>>,
-    /// The files of pings that are in the spool, by key.
-    kept: Mutex<HashMap<Uuid, PathBuf>>,
+    /// What was done to keep pings, by their keys.
+    kept: Mutex<HashMap<Uuid, Keeping>>,
     /// Whether it was said that nothing can be kept: each ping of a run meets that again.
     told_of_no_room: AtomicBool,
 }
@@ -173,17 +186,23 @@ impl Courier {
         self.is_kept(ping)
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<Uuid, PathBuf>> {
+    fn kept(&self) -> MutexGuard<'_, HashMap<Uuid, Keeping>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_kept(&self, ping: &Ping) -> bool {
-        self.kept().contains_key(&ping.key)
+        let kept = self.kept();
+        kept.get(&ping.key).is_some_and(|one| one.path.is_some())
     }
 
-    /// Takes a ping out of the spool, where it is there.
+    /// Takes a ping out of the spool, where it is there, and keeps it out.
     fn forget(&self, ping: &Ping) {
-        let path = self.kept().remove(&ping.key);
+        let path = {
+            let mut kept = self.kept();
+            let keeping = kept.entry(ping.key).or_default();
+            keeping.is_over = true;
+            keeping.path.take()
+        };
         if let (Some(spool), Some(path)) = (&self.spool, path) {
             let _ = spool.remove(&path);
         }
@@ -191,10 +210,17 @@ impl Courier {
 
     /// Puts a ping into the spool, unless it is there.
     fn keep(&self, target: &Target, place: Option<&Place>, ping: &Ping) {
-        let Some(spool) = self.spool.as_ref().filter(|_| !self.is_kept(ping)) else {
-            return;
+        let Some(spool) = &self.spool else { return };
+        let at = {
+            let mut kept = self.kept();
+            let keeping = kept.entry(ping.key).or_default();
+            if keeping.is_over || keeping.path.is_some() {
+                return;
+            }
+            let at = keeping.at.get_or_insert_with(|| ping.at.record());
+            at.clone()
         };
-        match spool.add(&self.addressee(target, place), ping) {
+        match spool.add(&self.addressee(target, place), ping, at) {
             Ok(added) => {
                 if added.dropped > 0 {
                     self.talk.warn(&format!(
@@ -204,7 +230,12 @@ impl Courier {
                     ));
                 }
                 if let Some(path) = added.path {
-                    self.kept().insert(ping.key, path);
+                    let mut kept = self.kept();
+                    let keeping = kept.entry(ping.key).or_default();
+                    match keeping.is_over {
+                        true => drop(spool.remove(&path)),
+                        false => keeping.path = Some(path),
+                    }
                 }
             }
             Err(_) if self.told_of_no_room.swap(true, Ordering::Relaxed) => {}
@@ -481,4 +512,41 @@ pub fn not_a_slug(text: &str) -> Error {
             wire::check::SLUG_MAX
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn a_ping_that_two_threads_keep_is_one_file_and_gone_with_its_delivery() {
+        let folder = format!("pakyas-kept-twice-{}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
+        let courier = Courier {
+            spool: Some(Spool::new(folder.clone())),
+            ..Courier::new(&Globals::default())
+        };
+        let target = Target::PublicId(Uuid::from_u128(7));
+        for _ in 0..50 {
+            let ping = Ping::new(wire::Kind::Start.into(), Moment::now());
+            let together = Barrier::new(4);
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        together.wait();
+                        courier.keep(&target, None, &ping);
+                    });
+                }
+            });
+            let spool = courier.spool.as_ref().unwrap();
+            assert_eq!(spool.list().unwrap().len(), 1);
+            courier.forget(&ping);
+            // Whoever finds only now that it is still on its way comes too late.
+            courier.keep(&target, None, &ping);
+            assert!(spool.is_empty());
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

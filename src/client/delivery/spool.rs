@@ -125,12 +125,13 @@ impl Spool {
         &self.directory
     }
 
-    /// Keeps a ping: on disk, synced, readable by its owner alone. Where there is no room the
-    /// oldest start or success goes first, then the oldest failure.
+    /// Keeps a ping that was at `at`: on disk, synced, readable by its owner alone. The same
+    /// ping with the same time is one file, however often it is kept. Where there is no room
+    /// the oldest start or success goes first, then the oldest failure.
     ///
     /// # Errors
     /// As the operating system says; the ping is not kept then.
-    pub fn add(&self, to: &Addressee, ping: &Ping) -> io::Result<Added> {
+    pub fn add(&self, to: &Addressee, ping: &Ping, at: Recorded) -> io::Result<Added> {
         let head = Head {
             version: VERSION,
             to: to.clone(),
@@ -141,7 +142,7 @@ impl Spool {
             cpu_ms: ping.cpu_ms,
             max_rss_kb: ping.max_rss_kb,
             key: ping.key,
-            at: ping.at.record(),
+            at,
         };
         let mut bytes = serde_json::to_vec(&head)?;
         bytes.push(b'\n');
@@ -160,7 +161,7 @@ impl Spool {
         let path = self.path(&entry);
         files::write(&path, &bytes, files::Worth::Kept)?;
         let dropped = self.make_room()?;
-        let itself = dropped.contains(&entry);
+        let itself = dropped.iter().any(|gone| gone.name == entry.name);
         Ok(Added {
             path: (!itself).then_some(path),
             dropped: dropped.len(),

@@ -190,7 +190,9 @@ impl<'a> Turn<'a> {
 
     fn close_run(&mut self, signal: &Signal) -> Option<Run> {
         let state = &mut self.state;
-        if let Some(id) = &signal.run_id {
+        if let Some(id) = &signal.run_id
+            && !state.ended.contains(id)
+        {
             if state.ended.len() == ENDED_RUNS_MAX {
                 state.ended.remove(0);
             }

@@ -34,7 +34,7 @@ impl Tls {
     /// Reads both files. Gives also a warning where others may read the key.
     ///
     /// # Errors
-    /// A sentence that names the file.
+    /// A sentence that names the file, or both files where neither can be used.
     pub fn load(files: Files) -> Result<(Self, Option<String>), String> {
         let (config, warning) = read(&files)?;
         let current = RwLock::new(Arc::new(config));
@@ -59,17 +59,11 @@ impl Tls {
 
 fn read(files: &Files) -> Result<(ServerConfig, Option<String>), String> {
     let (certificate, key) = (files.certificate.display(), files.key.display());
-    let chain = CertificateDer::pem_slice_iter(&bytes(&files.certificate, "certificate")?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| format!("the certificate in {certificate} is damaged; it must be PEM"))?;
-    if chain.is_empty() {
-        return Err(format!(
-            "there is no certificate in {certificate}; it must hold PEM, the server's first"
-        ));
-    }
-    let private = PrivateKeyDer::from_pem_slice(&bytes(&files.key, "key")?).map_err(|_| {
-        format!("there is no private key in {key}; it must hold PEM, without a passphrase")
-    })?;
+    let (chain, private) = match (chain(&files.certificate), private(&files.key)) {
+        (Ok(chain), Ok(private)) => (chain, private),
+        (Err(one), Err(other)) => return Err(format!("{one}; {other}")),
+        (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("can't speak TLS: {error}"))?
@@ -90,6 +84,26 @@ fn read(files: &Files) -> Result<(ServerConfig, Option<String>), String> {
         format!("other users can read the key in {key}; take that from them: chmod 600 {key}")
     });
     Ok((config, warning))
+}
+
+fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificate = path.display();
+    let chain = CertificateDer::pem_slice_iter(&bytes(path, "certificate")?)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| format!("the certificate in {certificate} is damaged; it must be PEM"))?;
+    if chain.is_empty() {
+        return Err(format!(
+            "there is no certificate in {certificate}; it must hold PEM, the server's first"
+        ));
+    }
+    Ok(chain)
+}
+
+fn private(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    let key = path.display();
+    PrivateKeyDer::from_pem_slice(&bytes(path, "key")?).map_err(|_| {
+        format!("there is no private key in {key}; it must hold PEM, without a passphrase")
+    })
 }
 
 fn bytes(path: &Path, what: &str) -> Result<Vec<u8>, String> {

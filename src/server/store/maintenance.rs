@@ -202,9 +202,20 @@ impl Plan {
             "SELECT {COLUMNS} FROM maintenance
              WHERE ends_at > ?1 AND (?2 IS NULL OR org_id = ?2)"
         ))?;
-        let rows = statement.query_map(params![now - REMEMBERED, org_id], from_row)?;
+        let mut over_before = now - REMEMBERED;
+        let windows = loop {
+            let rows = statement.query_map(params![over_before, org_id], from_row)?;
+            let windows: Vec<Maintenance> = rows.collect::<Result<_, _>>()?;
+            let starts = windows.iter().map(|window| window.starts_at);
+            match starts.min().map(Timestamp::as_millisecond) {
+                // What was held in a window that was over when one of these began, and touched
+                // it, is held to the end of this one.
+                Some(first) if first <= over_before => over_before = first - 1,
+                _ => break windows,
+            }
+        };
         Ok(Self {
-            windows: rows.collect::<Result<_, _>>()?,
+            windows,
             shared: HashMap::new(),
         })
     }

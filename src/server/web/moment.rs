@@ -14,8 +14,10 @@ pub(super) struct Moment {
     pub iso: String,
     /// For `title`.
     pub exact: String,
-    /// How far it is from now.
+    /// How far it is from now, and which way.
     pub words: String,
+    /// How far alone.
+    pub far: String,
     /// By the clock, to the minute.
     pub clock: String,
 }
@@ -27,6 +29,7 @@ impl Moment {
             iso: time.to_string(),
             exact: time.strftime("%F %T UTC").to_string(),
             words: relative(at, now),
+            far: far(at, now),
             clock: clock(at),
         }
     }
@@ -62,8 +65,18 @@ pub(super) fn lasting(millis: Millis) -> String {
     }
 }
 
-/// How far a time is from now, to the nearest second, minute or day.
+/// How far a time is from now, and which way.
 pub(super) fn relative(at: Millis, now: Millis) -> String {
+    let far = far(at, now);
+    if at > now {
+        format!("in {far}")
+    } else {
+        format!("{far} ago")
+    }
+}
+
+/// How far a time is from now, to the nearest second, minute or day.
+fn far(at: Millis, now: Millis) -> String {
     const SECOND: u64 = 1000;
     const MINUTE: u64 = 60 * SECOND;
     const DAY: u64 = 24 * 60 * MINUTE;
@@ -76,12 +89,7 @@ pub(super) fn relative(at: Millis, now: Millis) -> String {
     } else {
         DAY
     };
-    let far = lasting(Millis::try_from(nearest(unit)).unwrap_or(Millis::MAX));
-    if at > now {
-        format!("in {far}")
-    } else {
-        format!("{far} ago")
-    }
+    lasting(Millis::try_from(nearest(unit)).unwrap_or(Millis::MAX))
 }
 
 /// A part of a sentence: text, or a time that the sentence has in UTC.

@@ -58,7 +58,9 @@ pub fn spool(bytes: &[u8]) {
     match spool.read(&entries[0]) {
         Ok(Some(kept)) => {
             spool.remove(&spool.path(&entries[0])).unwrap();
-            let added = spool.add(&kept.to, &kept.ping).unwrap();
+            let added = spool
+                .add(&kept.to, &kept.ping, kept.ping.at.record())
+                .unwrap();
             assert_eq!(added.dropped, 0);
             let entries = spool.list().unwrap();
             let mut again = spool.read(&entries[0]).unwrap().unwrap();

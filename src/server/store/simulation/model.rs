@@ -259,8 +259,7 @@ impl Model {
         }
         if kind == Kind::Start {
             let known = |id: &str| {
-                self.over.iter().any(|over| over == id)
-                    || self.open.iter().any(|run| run.id.as_deref() == Some(id))
+                self.is_remembered(id) || self.open.iter().any(|run| run.id.as_deref() == Some(id))
             };
             let limit = self.decided.limit(at);
             let stale = match id {
@@ -289,7 +288,8 @@ impl Model {
                 None => run.id.is_none() && run.started <= at,
             }
         });
-        self.over.extend(id.map(str::to_owned));
+        let new = id.filter(|id| !self.is_remembered(id));
+        self.over.extend(new.map(str::to_owned));
         // A ping may seem to come before the start of its own run.
         let began = mine.map(|index| self.open.remove(index).started);
         let at = at.max(began.unwrap_or(at));
@@ -312,6 +312,12 @@ impl Model {
             self.open.retain(|run| !run.lost);
             self.well_again(at, now);
         }
+    }
+
+    /// Whether the run is one of the last that ended. A start that comes later than so many
+    /// other runs is taken for one of a run that goes on.
+    fn is_remembered(&self, id: &str) -> bool {
+        self.over.iter().rev().take(16).any(|over| over == id)
     }
 
     fn well_again(&mut self, at: i64, now: i64) {
