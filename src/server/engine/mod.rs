@@ -255,9 +255,9 @@ pub enum Effect {
 /// Applies `event` to `state` and says what follows. Where `now` is before a moment that the
 /// state has seen, the clock was set back: that moment counts as now.
 pub fn step(rules: &Rules, state: &State, event: &Event, now: Millis) -> (State, Vec<Effect>) {
-    let mut turn = Turn::new(rules, state);
+    let mut turn = Turn::new(rules, state, now);
     if state.seen() > now {
-        turn.set_back(now);
+        turn.set_back();
     }
     match event {
         Event::Signal(signal) => {
@@ -268,17 +268,13 @@ pub fn step(rules: &Rules, state: &State, event: &Event, now: Millis) -> (State,
             // A deadline that passed before the ping did its work first, even where the ping
             // is what woke us: down and then up again, not never down.
             turn.advance(signal.at);
-            turn.learn(now);
-            turn.apply(&signal, now);
+            turn.apply(&signal);
         }
         Event::TimePassed => {}
-        Event::Paused => turn.pause(now),
-        Event::Resumed => turn.resume(now),
-        Event::RulesChanged => {
-            turn.learn(now);
-            turn.change_rules(now);
-        }
-        Event::WindowsChanged => turn.change_windows(now),
+        Event::Paused => turn.pause(),
+        Event::Resumed => turn.resume(),
+        Event::RulesChanged => turn.change_rules(),
+        Event::WindowsChanged => turn.change_windows(),
     }
     turn.advance(now);
     turn.finish()

@@ -693,22 +693,41 @@ fn any_rules() -> impl Strategy<Value = Rules> {
         )
 }
 
-/// Runs `script`; `tick` is how often time alone is reported between the events, in minutes.
-fn play(rules: &Rules, script: &[(Millis, Event)], tick: Option<Millis>) -> (State, Vec<Effect>) {
+/// When the server looks at the clock between the events.
+#[derive(Debug, Clone, Copy)]
+enum Awake {
+    /// It is down until the next event.
+    Never,
+    /// At each deadline.
+    Deadlines,
+    /// At each deadline, and so often besides, minutes.
+    Often(Millis),
+}
+
+/// Runs `script`; gives what followed, and when.
+fn play(rules: &Rules, script: &[(Millis, Event)], awake: Awake) -> (State, Vec<(Millis, Effect)>) {
     let (mut state, mut effects, mut now) = (State::new(0), Vec::new(), 0);
     let mut take = |state: &mut State, event: &Event, now| {
-        let (next, mut new) = step(rules, state, event, now);
+        let (next, new) = step(rules, state, event, now);
         *state = next;
-        effects.append(&mut new);
+        effects.extend(new.into_iter().map(|effect| (now, effect)));
     };
     for (pause, event) in script {
         let arrives = now + pause * MINUTE;
-        if let Some(tick) = tick {
-            let mut at = now;
-            while at < arrives {
+        let (mut tick, every) = match awake {
+            Awake::Never => (Millis::MAX, 0),
+            Awake::Deadlines => (arrives, 0),
+            Awake::Often(minutes) => (now, minutes * MINUTE),
+        };
+        while tick <= arrives {
+            while let Some(at) = next_deadline(rules, &state).filter(|at| *at < tick.min(arrives)) {
                 take(&mut state, &Event::TimePassed, at);
-                at += tick * MINUTE;
             }
+            if tick == arrives {
+                break;
+            }
+            take(&mut state, &Event::TimePassed, tick);
+            tick = (tick + every).min(arrives);
         }
         now = arrives;
         let event = match event {
@@ -730,6 +749,7 @@ fn play(rules: &Rules, script: &[(Millis, Event)], tick: Option<Millis>) -> (Sta
 proptest! {
     /// Whether the deadlines are acted upon one by one or all at once when a ping arrives must
     /// make no difference; pings that come on time only, since a late one finds more decided.
+    /// In a window it decides what is told, but how often else time is reported does not.
     #[test]
     fn how_often_time_is_reported_changes_nothing(
         rules in any_rules(),
@@ -740,17 +760,32 @@ proptest! {
             Event::Signal(signal) => Event::Signal(Signal { at: 0, ..signal }),
             other => other,
         })).collect();
-        prop_assert_eq!(play(&rules, &script, None), play(&rules, &script, Some(tick)));
+        let often = Awake::Often(tick);
+        prop_assert_eq!(play(&rules, &script, Awake::Deadlines), play(&rules, &script, often));
+        let rules = Rules { windows: Windows::default(), ..rules };
+        let untimed = |(state, effects): (State, Vec<(Millis, Effect)>)| {
+            let effects: Vec<Effect> = effects.into_iter().map(|(_, effect)| effect).collect();
+            (state, effects)
+        };
+        prop_assert_eq!(
+            untimed(play(&rules, &script, Awake::Never)),
+            untimed(play(&rules, &script, often))
+        );
     }
 
-    /// In a window nobody is told anything, and at its end what was held is let go of.
+    /// In a window nobody is told anything, also by a server that was down at the end of the one
+    /// before; and at its end what was held is let go of.
     #[test]
     fn nothing_is_told_in_a_window(
         rules in any_rules(),
         script in prop::collection::vec(any_event(), 0..60),
+        awake in prop_oneof![Just(Awake::Never), Just(Awake::Deadlines)],
     ) {
-        let (state, effects) = play(&rules, &script, Some(7));
-        for effect in effects {
+        let (state, effects) = play(&rules, &script, awake);
+        for (told, effect) in effects {
+            if matches!(effect, Effect::Alert { .. }) {
+                prop_assert!(!rules.windows.cover(told));
+            }
             if let Effect::Alert { at, held: true, .. } = effect {
                 prop_assert!(!rules.windows.cover(at));
                 prop_assert!(rules.windows.cover(at - 1));
@@ -770,10 +805,10 @@ proptest! {
     ) {
         // Without windows; with them, what is told follows what is, and not at once.
         let rules = Rules { windows: Windows::default(), ..rules };
-        let (_, effects) = play(&rules, &script, Some(7));
+        let (_, effects) = play(&rules, &script, Awake::Often(7));
         let mut told = None;
         let mut status = Status::New;
-        for effect in effects {
+        for (_, effect) in effects {
             match effect {
                 Effect::Changed { from, to, .. } => {
                     prop_assert_eq!(from, status);
@@ -812,7 +847,7 @@ proptest! {
         rules in any_rules(),
         script in prop::collection::vec(any_event(), 1..30),
     ) {
-        let (state, _) = play(&rules, &script, None);
+        let (state, _) = play(&rules, &script, Awake::Never);
         if let Some(at) = next_deadline(&rules, &state) {
             let (before, effects) = step(&rules, &state, &Event::TimePassed, at - 1);
             prop_assert!(effects.is_empty());

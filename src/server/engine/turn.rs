@@ -16,29 +16,24 @@ pub(super) struct Turn<'a> {
     rules: &'a Rules,
     state: State,
     effects: Vec<Effect>,
-    /// Nothing that is found out from here on was known before this.
-    known: Millis,
+    /// Nothing that is found out in this turn was known before, whenever it happened.
+    now: Millis,
 }
 
 impl<'a> Turn<'a> {
-    pub fn new(rules: &'a Rules, state: &State) -> Self {
+    pub fn new(rules: &'a Rules, state: &State, now: Millis) -> Self {
         Self {
             rules,
             state: state.clone(),
             effects: Vec::new(),
-            known: Millis::MIN,
+            now,
         }
     }
 
-    /// What follows from here on comes to be known at `now`, whenever it happened.
-    pub fn learn(&mut self, now: Millis) {
-        self.known = now;
-    }
-
-    /// The clock was set back to `now`, and what is later by the state counts as of now. Else
+    /// The clock was set back to now, and what is later by the state counts as of now. Else
     /// every ping until then would be older than the last, and no failure would be told.
-    pub fn set_back(&mut self, now: Millis) {
-        let state = &mut self.state;
+    pub fn set_back(&mut self) {
+        let (now, state) = (self.now, &mut self.state);
         state.since = state.since.min(now);
         for moment in [
             &mut state.last_ping,
@@ -78,15 +73,14 @@ impl<'a> Turn<'a> {
     /// The trouble is told as `becomes` from now on, since `at`. What comes to be known in a
     /// maintenance window is held.
     fn alert(&mut self, becomes: Option<Status>, reason: Reason, at: Millis) {
-        let known = at.max(self.known);
         let told = std::mem::replace(&mut self.state.alerted, becomes);
         match &mut self.state.held {
             Some(held) => held.reason = reason,
-            None if self.rules.windows.cover(known) => {
+            None if self.rules.windows.cover(self.now) => {
                 self.state.held = Some(Held {
                     reason,
                     told,
-                    since: known,
+                    since: self.now,
                 });
             }
             None => self.effects.push(Effect::Alert {
@@ -98,8 +92,12 @@ impl<'a> Turn<'a> {
     }
 
     /// The window is over: tells what is not as people know it. Trouble that came and went in
-    /// the window is told to nobody, and so is its end.
+    /// the window is told to nobody, and so is its end. Where the next window has begun, because
+    /// nobody was awake between the two, what is held is held on.
     fn release(&mut self, at: Millis) {
+        if self.rules.windows.cover(self.now) {
+            return self.change_windows();
+        }
         if let Some(held) = self.state.held.take()
             && held.told != self.state.alerted
         {
@@ -111,7 +109,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    pub fn apply(&mut self, signal: &Signal, now: Millis) {
+    pub fn apply(&mut self, signal: &Signal) {
         if signal.kind == Kind::Log {
             return;
         }
@@ -128,7 +126,7 @@ impl<'a> Turn<'a> {
         }
         match signal.kind {
             Kind::Start => self.start(signal),
-            Kind::Success | Kind::Fail => self.end(signal, now),
+            Kind::Success | Kind::Fail => self.end(signal),
             Kind::Log => {}
         }
     }
@@ -166,7 +164,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn end(&mut self, signal: &Signal, now: Millis) {
+    fn end(&mut self, signal: &Signal) {
         let started = self.close_run(signal).map(|run| run.started);
         // The age of a ping leaves out its way here. The start of a short job, which had to
         // connect first, may so seem to be later than its end by some milliseconds.
@@ -184,7 +182,7 @@ impl<'a> Turn<'a> {
         if signal.kind == Kind::Fail {
             self.fail(signal.exit_code, at);
         } else {
-            self.succeed(at, now);
+            self.succeed(at);
         }
     }
 
@@ -205,8 +203,8 @@ impl<'a> Turn<'a> {
         Some(state.runs.remove(open))
     }
 
-    fn succeed(&mut self, at: Millis, now: Millis) {
-        let rules = self.rules;
+    fn succeed(&mut self, at: Millis) {
+        let (rules, now) = (self.rules, self.now);
         let state = &mut self.state;
         state.expected = state.next_end(rules);
         let is_missed = |expected| rules.misses(expected, now) > 0;
@@ -218,12 +216,12 @@ impl<'a> Turn<'a> {
         state.failures = 0;
         // Runs whose end never came have been told of; the check is well without them.
         state.runs.retain(|run| !run.overdue);
-        self.recover(at, now);
+        self.recover(at);
     }
 
     /// It is up since `at`; told where its trouble was.
-    fn recover(&mut self, at: Millis, now: Millis) {
-        let state = &mut self.state;
+    fn recover(&mut self, at: Millis) {
+        let (now, state) = (self.now, &mut self.state);
         let trouble_since = state.since;
         self.become_status(Status::Up, at);
         if self.state.alerted.is_some() {
@@ -260,7 +258,8 @@ impl<'a> Turn<'a> {
     }
 
     /// Nothing is expected and nothing alerts from now on; what was wrong is not told as mended.
-    pub fn pause(&mut self, now: Millis) {
+    pub fn pause(&mut self) {
+        let now = self.now;
         self.advance(now);
         self.become_status(Status::Paused, now);
         let state = &mut self.state;
@@ -272,7 +271,8 @@ impl<'a> Turn<'a> {
     }
 
     /// Starts afresh from now.
-    pub fn resume(&mut self, now: Millis) {
+    pub fn resume(&mut self) {
+        let now = self.now;
         if self.state.status != Status::Paused {
             return;
         }
@@ -285,11 +285,11 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// What is expected follows from the last end, or the resumption, and the rules of now. Silence that is none
-    /// by these is over; a failure stays one. The time before has been judged by the rules of
-    /// before: whoever changes them tells first that time has passed.
-    pub fn change_rules(&mut self, now: Millis) {
-        let rules = self.rules;
+    /// What is expected follows from the last end, or the resumption, and the rules of now.
+    /// Silence that is none by these is over; a failure stays one. The time before has been
+    /// judged by the rules of before: whoever changes them tells first that time has passed.
+    pub fn change_rules(&mut self) {
+        let (rules, now) = (self.rules, self.now);
         let state = &mut self.state;
         let Some(expected) = state.next_end(rules).filter(|_| state.expected.is_some()) else {
             return;
@@ -303,26 +303,24 @@ impl<'a> Turn<'a> {
             _ => false,
         };
         if is_over {
-            self.recover(now, now);
+            self.recover(now);
         }
     }
 
     /// From now on an alert is held for as long as the windows of now say. The time before has
     /// been judged by those of before: whoever changes them tells first that time has passed.
-    pub fn change_windows(&mut self, now: Millis) {
+    pub fn change_windows(&mut self) {
         if let Some(held) = &mut self.state.held {
-            held.since = now;
+            held.since = self.now;
         }
     }
 
-    /// Carries out, in order, what time alone does up to and including `now`.
-    pub fn advance(&mut self, now: Millis) {
+    /// Carries out, in order, what time alone does up to and including `until`.
+    pub fn advance(&mut self, until: Millis) {
         while let Some((at, due)) = deadline::next(self.rules, &self.state) {
-            if at > now {
+            if at > until {
                 break;
             }
-            // What was hidden until now, as silence is by a run, is found out now.
-            self.known = self.known.max(at);
             match due {
                 deadline::Due::Late => self.become_status(Status::Late, at),
                 deadline::Due::Missed { expected, count } => {

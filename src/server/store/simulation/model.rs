@@ -82,6 +82,8 @@ pub struct Model {
     windows: Vec<(u32, i64, i64)>,
     /// Up to when everything was looked at.
     seen: i64,
+    /// Until when the server was down: nothing is found out before.
+    asleep: i64,
     pub status: Status,
     since: i64,
     pub expected: Option<i64>,
@@ -106,6 +108,7 @@ impl Model {
             decided,
             windows: Vec::new(),
             seen: now,
+            asleep: now,
             status: Status::New,
             since: now,
             expected: None,
@@ -137,6 +140,10 @@ impl Model {
             due = self.decided.next(due);
         }
         count
+    }
+
+    pub fn sleep(&mut self, until: i64) {
+        self.asleep = until;
     }
 
     /// Looks at every moment up to `now` at which something could have changed.
@@ -176,7 +183,7 @@ impl Model {
 
     /// What is true at `now`, of which nothing was known before `known`.
     fn look(&mut self, now: i64, known: i64) {
-        let known = known.max(now);
+        let known = known.max(now).max(self.asleep);
         for index in 0..self.open.len() {
             let limit = self.decided.limit(self.open[index].started);
             if self.open[index].lost || limit > now {
@@ -207,7 +214,7 @@ impl Model {
                 self.should_know_down(Event::Down, due + self.decided.grace, known);
             }
         }
-        if self.holding && !self.in_peace(now) {
+        if self.holding && !self.in_peace(now) && !self.in_peace(known) {
             self.holding = false;
             self.tell(now, known);
         }
