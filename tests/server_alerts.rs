@@ -16,7 +16,7 @@ fn a_check_that_falls_silent_is_late_then_down_and_its_return_is_told() {
     let server = Server::start();
     let hook = Hook::start();
     server.webhook("ops", &hook.url, None);
-    let check = server.check("beat", 1, 1, &NONE);
+    let check = server.check("beat", 2, 3, &NONE);
     server.ping(&check, "");
     assert_eq!(server.show(&check)["status"], "up");
     server.wait_for_status(&check, "late");
@@ -36,7 +36,7 @@ fn a_check_that_falls_silent_is_late_then_down_and_its_return_is_told() {
         time(&alert["alert"]["triggered_at"])
             .duration_since(pinged)
             .as_millis(),
-        2_000
+        5_000
     );
 
     server.ping(&check, "");
@@ -249,8 +249,8 @@ fn a_success_that_was_reported_late_takes_the_alarm_back_and_says_so() {
     let server = Server::start();
     let hook = Hook::start();
     server.webhook("ops", &hook.url, None);
-    let check = server.check("job", 3, 0, &NONE);
-    server.ping_with(&check, "", &[("x-pakyas-age", "2900")], b"");
+    let check = server.check("job", 10, 0, &NONE);
+    server.ping_with(&check, "", &[("x-pakyas-age", "9900")], b"");
     server.wait_for_status(&check, "down");
     hook.wait(1);
     // It had succeeded in time: only the news of it was under way for too long.

@@ -191,7 +191,7 @@ fn too_much_is_413_whether_announced_or_not_and_the_client_gets_to_read_it() {
 
 #[test]
 fn expect_100_continue_is_answered_before_the_body_is_sent() {
-    let trial = Trial::new();
+    let trial = Trial::with(|limits| limits.body_time = LONG);
     let mut stream = trial.connect();
     stream
         .write_all(
@@ -408,7 +408,7 @@ fn connections_beyond_the_limit_wait_their_turn_and_idle_ones_make_room() {
 
 #[test]
 fn a_connection_is_kept_for_the_next_request() {
-    let trial = Trial::new();
+    let trial = Trial::with(|limits| limits.idle_time = LONG);
     let mut stream = trial.connect();
     for _ in 0..3 {
         stream
@@ -701,10 +701,16 @@ fn what_waits_takes_no_more_memory_than_it_may() {
     for stream in &mut waiting {
         stream.write_all(part.as_bytes()).unwrap();
     }
-    // Those that found no room are told, and the others are kept.
+    // Those that found no room are told, and the others are kept. Each waits with more than 30 KB
+    // and less than 50.
     let is_refused = |stream: &TcpStream| !waits(stream);
-    support::wait_for("refusals", || {
-        (waiting.iter().filter(|stream| is_refused(stream)).count() >= 6).then_some(())
+    let mut before = 0;
+    support::wait_for("the last refusal", || {
+        let refused = waiting.iter().filter(|stream| is_refused(stream)).count();
+        let settled = refused >= 6 && refused == before;
+        before = refused;
+        std::thread::sleep(Duration::from_millis(200));
+        settled.then_some(())
     });
     let (refused, kept): (Vec<TcpStream>, Vec<TcpStream>) =
         waiting.into_iter().partition(is_refused);
@@ -785,6 +791,7 @@ fn a_large_answer_is_whole_over_tls_however_slowly_it_is_taken() {
         .build();
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .tls_config(tls)
+        .proxy(None)
         .timeout_global(Some(LONG))
         .build()
         .into();

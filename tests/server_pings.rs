@@ -267,6 +267,15 @@ fn what_a_sender_gave_up_on_counts_as_it_tells_it_when_it_comes_again() {
     let public_id = check["public_id"].as_str().unwrap();
     let head = format!("POST /{public_id}/fail HTTP/1.1\r\nHost: x\r\nIdempotency-Key: once\r\n");
     support::os::kill(server.pid() as u32, libc::SIGSTOP);
+    // One of its threads has to be woken for that, and stops the others.
+    support::wait_for("all threads to have stopped", || {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+        let mut stats =
+            threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")));
+        stats
+            .all(|stat| stat.unwrap().contains(") T "))
+            .then_some(())
+    });
     let mut first = std::net::TcpStream::connect(address).unwrap();
     first
         .write_all(format!("{head}Content-Length: 0\r\n\r\n").as_bytes())

@@ -162,7 +162,8 @@ fn limits() -> Limits {
 /// As many as both ends of them have descriptors in this process.
 fn many(wanted: usize) -> usize {
     let descriptors = pakyas::sys::raise_descriptor_limit().unwrap();
-    usize::try_from(descriptors.saturating_sub(400) / 2)
+    // Two tests may be at it at once.
+    usize::try_from(descriptors.saturating_sub(400) / 4)
         .unwrap()
         .min(wanted)
 }

@@ -55,8 +55,11 @@ fn nobody_is_told_whether_an_address_is_known() {
     assert_eq!(known.0, unknown.0);
     assert_eq!(known.0, without.0);
     // Far apart only where one of them looks at no hash at all, which takes microseconds.
-    let fastest = |email: &str| (0..3).map(|_| refusal(email, "wrong").1).min().unwrap();
-    let (known, unknown) = (fastest("me@acme.example"), fastest("you@acme.example"));
+    let both = || ["me@acme.example", "you@acme.example"].map(|email| refusal(email, "wrong").1);
+    let [known, unknown] = (0..3)
+        .map(|_| both())
+        .reduce(|fastest, now| [fastest[0].min(now[0]), fastest[1].min(now[1])])
+        .unwrap();
     assert!(unknown * 4 > known, "{unknown:?} is told from {known:?}");
     assert!(known * 4 > unknown, "{unknown:?} is told from {known:?}");
 }

@@ -294,7 +294,7 @@ fn at(ping: &Value, name: &str) -> Timestamp {
 #[track_caller]
 fn near(told: Timestamp, really: Timestamp, shown: &[Value]) {
     let off = told.duration_since(really).as_millis();
-    assert!(off.abs() < 1_000, "{off} ms off: {shown:#?}");
+    assert!(off.abs() < 2_000, "{off} ms off: {shown:#?}");
 }
 
 /// A job under the wrapper.
@@ -407,7 +407,7 @@ fn a_start_that_arrives_after_its_end_leaves_the_run_closed() {
             let world = World::new();
             world.link.unplug();
             let id = world.check["public_id"].as_str().unwrap();
-            let mut job = world.start_as(&["-v", "--public-id", id, "--ping-timeout", "1s"]);
+            let mut job = world.start_as(&["-v", "--public-id", id, "--ping-timeout", "3s"]);
             let started = job.started;
             let mut lines = BufReader::new(job.child.stderr.take().unwrap()).lines();
             assert!(lines.any(|line| line.unwrap().contains("the start was not delivered")));

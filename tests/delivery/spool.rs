@@ -1,9 +1,12 @@
 //! What can't be delivered is kept, told as what it is, and delivered once by whoever comes next.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -224,12 +227,18 @@ fn an_end_in_the_middle_of_its_first_try_is_kept_by_whoever_is_told_to_end() {
         false => Reply::Silence,
     });
     let home = Home::at(&stub.url());
-    let wrapper = home
+    let mut wrapper = home
         .command()
-        .args(["monitor", "--public-id", ID, "--", "sh", "-c", "exit 6"])
-        .stderr(Stdio::null())
+        .args(["monitor", "-v", "--public-id", ID, "--", "sh", "-c"])
+        .arg("read line; exit 6")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    // Else the end might find its start still on its way, and be kept before its first try.
+    let mut said = BufReader::new(wrapper.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("the start took")));
+    drop(wrapper.stdin.take());
     stub.wait_for(2);
     assert_eq!(kept(&home).len(), 0);
     signal(wrapper.id(), "TERM");
@@ -428,13 +437,14 @@ fn two_hundred_wrappers_at_once_share_one_spool_and_lose_nothing() {
 
 #[test]
 fn sending_what_was_kept_does_not_hold_up_whoever_does_it() {
-    let stub = Stub::new(|request| {
-        // Takes what is new, and is silent for what was kept.
-        let age: u64 = request.header("x-pakyas-age").unwrap().parse().unwrap();
-        if age < 900 {
-            Reply::text(200, "OK")
-        } else {
+    let old: Arc<OnceLock<String>> = Arc::default();
+    let key = Arc::clone(&old);
+    // Takes what is new, and is silent for what was kept.
+    let stub = Stub::new(move |request| {
+        if request.header("idempotency-key") == key.get().map(String::as_str) {
             Reply::Silence
+        } else {
+            Reply::text(200, "OK")
         }
     });
     let home = Home::at(&stub.url());
@@ -447,19 +457,10 @@ fn sending_what_was_kept_does_not_hold_up_whoever_does_it() {
     let text = fs::read_to_string(&file)
         .unwrap()
         .replace("http://127.0.0.1:9", &stub.url());
+    let head: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    old.set(head["key"].as_str().unwrap().to_owned()).unwrap();
     fs::create_dir_all(spool_of(&home)).unwrap();
     fs::write(spool_of(&home).join(file.file_name().unwrap()), text).unwrap();
-    wait_for("the kept ping to be old", || {
-        (file
-            .metadata()
-            .unwrap()
-            .modified()
-            .unwrap()
-            .elapsed()
-            .unwrap()
-            > Duration::from_secs(1))
-        .then_some(())
-    });
     let begun = Instant::now();
     home.pakyas(&format!("ping {ID}")).exits(0).shows("Pong!");
     assert!(
@@ -657,4 +658,18 @@ fn a_quiet_flush_and_a_quiet_clear_print_nothing() {
             .exits(0)
             .json();
     }
+}
+
+#[test]
+fn an_attempt_that_the_budget_cuts_short_does_not_hide_what_is_wrong() {
+    let count = AtomicUsize::new(0);
+    let stub = Stub::new(move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        0 => Reply::text(503, "busy"),
+        _ => Reply::Silence,
+    });
+    let home = Home::at(&stub.url());
+    home.pakyas(&format!("ping {ID} --strict --ping-timeout 1s"))
+        .exits(4)
+        .says("can't take pings now (503): busy")
+        .says("tried 2 times in");
 }

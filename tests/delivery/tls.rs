@@ -83,7 +83,7 @@ fn with_file(home: Home, variable: &str, content: &str) -> Home {
 }
 
 fn ping(home: &Home) -> Outcome {
-    home.pakyas("ping nightly --strict --ping-timeout 1s")
+    home.pakyas("ping nightly --strict --ping-timeout 5s")
 }
 
 /// A job that ends with 7; the wrapper never changes that.
@@ -92,7 +92,7 @@ fn monitor(home: &Home) -> Outcome {
         "monitor",
         "nightly",
         "--ping-timeout",
-        "1s",
+        "3s",
         "--",
         "sh",
         "-c",

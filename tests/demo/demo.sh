@@ -114,14 +114,15 @@ say 'And comes back.'
 run pakyas ping heartbeat
 await 20 alerts.out '^check.up'
 
-say 'How it all looks now.'
-run pakyas check logs restore-test
-run pakyas check list
-
 for event in check.failed check.down check.up; do
     if [ "$(grep -c "^$event:" alerts.out)" -ne 1 ]; then
         printf 'demo: %s was not received exactly once\n' "$event" >&2
         exit 1
     fi
 done
+
+say 'How it all looks now.'
+run pakyas check logs restore-test
+run pakyas check list
+
 printf '\nReceived check.failed, check.down and check.up, each once. Demo passed.\n'

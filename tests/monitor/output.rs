@@ -420,8 +420,12 @@ fn a_grandchild_that_writes_on_and_on_does_not_hold_the_wrapper() {
 #[test]
 fn what_a_grandchild_writes_right_after_the_jobs_end_still_arrives() {
     let server = Catcher::new();
-    let output =
-        run(monitor(&server.url()).args(["--", "sh", "-c", "(sleep 0.2; echo late) & echo early"]));
+    let output = run(monitor(&server.url()).args([
+        "--",
+        "sh",
+        "-c",
+        "(while kill -0 $$ 2>/dev/null; do :; done; echo late) & echo early",
+    ]));
     assert_eq!(text(&output.stdout), "early\nlate\n");
 }
 

@@ -288,7 +288,7 @@ fn an_alarm_that_was_set_for_the_job_reaches_it() {
     start_with(
         &mut command,
         Start {
-            alarm: 1,
+            alarm: 3,
             ..Start::default()
         },
     );

@@ -47,6 +47,13 @@ use verdict::Verdict;
 /// another attempt within the usual budget of 30 s.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
+/// An attempt that the budget ends within so short a time says less of what is wrong than the
+/// one before it.
+const HURRIED: Duration = Duration::from_secs(1);
+
+/// How much earlier than its time a budget may end, by its rounding.
+const ROUNDING: Duration = Duration::from_millis(10);
+
 /// The largest answer to a ping that is read, bytes: `OK`, or a sentence.
 const ANSWER_MAX: usize = 4 * 1024;
 
@@ -258,7 +265,9 @@ impl Courier {
         let mut tried_to_keep = false;
         let mut requests = 0;
         let mut looked_again = false;
+        let mut said_before: Option<Error> = None;
         for attempt in 1.. {
+            let left = deadline.saturating_duration_since(Instant::now());
             let mut place = None;
             let verdict = match self.locate(target, deadline) {
                 Ok(found) => {
@@ -304,6 +313,12 @@ impl Courier {
                     if !std::mem::replace(&mut tried_to_keep, true) {
                         self.keep(target, place.as_ref(), ping);
                     }
+                    let is_cut_short = left < HURRIED && Instant::now() + ROUNDING >= deadline;
+                    let error = match said_before {
+                        Some(before) if is_cut_short => before,
+                        _ => error,
+                    };
+                    said_before = Some(error.clone());
                     self.wait(attempt, error, begun, deadline)?;
                 }
                 (Verdict::Delivered, None) => {}

@@ -724,7 +724,7 @@ fn an_occurrence_decades_away_is_found_past_all_settings_of_the_clock_at_once() 
     let cron = Cron::parse("0 */23 * 2 1#5", zone).unwrap();
     let begun = std::time::Instant::now();
     let mut years = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..500 {
         let mut at = 1_774_742_400_000;
         years.clear();
         for _ in 0..100 {
@@ -734,5 +734,5 @@ fn an_occurrence_decades_away_is_found_past_all_settings_of_the_clock_at_once() 
     }
     assert_eq!(years[..4], [2044, 2044, 2072, 2072]);
     // One setting after the other it took thirty times as long.
-    assert!(begun.elapsed() < std::time::Duration::from_secs(3));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(15));
 }
