@@ -227,7 +227,6 @@ build() {
     install -m 755 "$built/$program" "$out/linux-$target/$program"
     [ "$target" != x86_64 ] || check_budget "$program" "$built/$program"
     pack "$out/linux-$target" "$program" "$out/$program-linux-$target.tar.gz"
-    bill "$program" "$target"
 }
 
 # Both programs at once: most of the time is the optimiser's, which takes one processor.
@@ -298,10 +297,17 @@ for target in "${targets[@]}"; do triple "$target" >/dev/null; done
 command -v cargo >/dev/null || fail 'there is no cargo; install Rust with rustup or from the distribution'
 choose_way
 install_zig
-install_cyclonedx
 rm -rf "$out"
 mkdir -p "$out"
+# The smaller program is built before the larger one is: there is a processor left by then.
+install_cyclonedx &
+cyclonedx=$!
 for target in "${targets[@]}"; do build_both "$target"; done
+wait "$cyclonedx" || fail 'the bills of materials can not be written'
+for target in "${targets[@]}"; do
+    bill pakyas "$target"
+    bill pakyas-server "$target"
+done
 if [ -f dist/airgap.sh ] && [ -d "$out/linux-x86_64" ]; then
     bash dist/airgap.sh "$out/linux-x86_64" "$out"
 fi
