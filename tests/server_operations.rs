@@ -634,8 +634,9 @@ fn the_access_log_on_stdout_is_whole_when_the_server_has_ended() {
     let mut greeting = String::new();
     std::io::BufRead::read_line(&mut stdout, &mut greeting).unwrap();
     let url = greeting.trim().rsplit(' ').next().unwrap().to_owned();
+    let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
     for _ in 0..3 {
-        let answer = ureq::get(format!("{url}/healthz")).call().unwrap();
+        let answer = agent.get(format!("{url}/healthz")).call().unwrap();
         assert_eq!(answer.status(), 200);
     }
     support::signal(child.id(), "TERM");

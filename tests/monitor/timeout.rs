@@ -9,14 +9,14 @@ use crate::support::{monitor, read_all, run};
 fn a_job_that_outlives_its_timeout_is_ended_and_reported_with_the_reason() {
     let server = Catcher::new();
     let output = run(monitor(&server.url())
-        .args(["--timeout", "1s", "--", "sh", "-c"])
+        .args(["--timeout", "3s", "--", "sh", "-c"])
         .arg("echo working; exec sleep 600"));
     assert_eq!(output.status.code(), Some(124));
     let end = server.end();
     assert_eq!(end.path, "/124");
     assert_eq!(
         end.text(),
-        "ran out of time after 1s; ended by SIGTERM\nworking\n"
+        "ran out of time after 3s; ended by SIGTERM\nworking\n"
     );
 }
 
@@ -32,17 +32,17 @@ fn a_job_that_ends_in_time_keeps_its_code() {
 fn a_job_that_cleans_up_on_sigterm_has_the_time_to() {
     let server = Catcher::new();
     let output = run(monitor(&server.url())
-        .args(["--timeout", "1s", "--kill-after", "10m", "--", "sh", "-c"])
+        .args(["--timeout", "3s", "--kill-after", "10m", "--", "sh", "-c"])
         .arg("exec 2>&-; trap 'sleep 0.2; echo clean; exit 3' TERM; while :; do sleep 0.01; done"));
     assert_eq!(output.status.code(), Some(124));
-    assert_eq!(server.end().text(), "ran out of time after 1s\nclean\n");
+    assert_eq!(server.end().text(), "ran out of time after 3s\nclean\n");
 }
 
 #[test]
 fn a_job_that_ignores_sigterm_is_killed_with_all_that_it_started() {
     let server = Catcher::new();
     let mut child = monitor(&server.url())
-        .args(["--timeout", "1s", "--kill-after", "1s", "--capture", "none"])
+        .args(["--timeout", "3s", "--kill-after", "1s", "--capture", "none"])
         .args([
             "--",
             "sh",
@@ -58,7 +58,7 @@ fn a_job_that_ignores_sigterm_is_killed_with_all_that_it_started() {
     read_all(&mut stdout);
     assert_eq!(
         server.end().text(),
-        "ran out of time after 1s; ended by SIGKILL\n"
+        "ran out of time after 3s; ended by SIGKILL\n"
     );
 }
 
@@ -66,7 +66,7 @@ fn a_job_that_ignores_sigterm_is_killed_with_all_that_it_started() {
 fn what_a_job_leaves_behind_when_its_time_is_out_is_killed_too() {
     let server = Catcher::new();
     let mut child = monitor(&server.url())
-        .args(["--timeout", "1s", "--kill-after", "1s", "--capture", "none"])
+        .args(["--timeout", "3s", "--kill-after", "1s", "--capture", "none"])
         .args([
             "--",
             "sh",
@@ -95,6 +95,6 @@ fn a_limit_beyond_all_reckoning_does_no_harm() {
 fn a_stopped_job_can_run_out_of_time_as_well() {
     let server = Catcher::new();
     let output =
-        run(monitor(&server.url()).args(["--timeout", "1s", "--", "sh", "-c", "kill -STOP $$"]));
+        run(monitor(&server.url()).args(["--timeout", "3s", "--", "sh", "-c", "kill -STOP $$"]));
     assert_eq!(output.status.code(), Some(124));
 }
