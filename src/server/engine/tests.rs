@@ -538,6 +538,31 @@ fn in_a_window_states_move_on_and_what_is_still_wrong_alerts_at_its_end() {
 }
 
 #[test]
+fn what_counts_is_when_a_server_that_was_down_finds_out() {
+    // Down at the end of a window, and up again in the next.
+    let mut trial = in_window(60, 120);
+    trial.windows(&[(60, 120), (150, 180)], 0);
+    trial.ping(Kind::Fail, None, 70);
+    trial.at(160);
+    assert!(trial.alerts.is_empty());
+    trial.at(180);
+    assert_eq!(trial.alerts, [(webhook::Event::Failed, 180)]);
+    // Silence from before the window, found out in it.
+    let mut trial = in_window(100, 150);
+    trial.ping(Kind::Success, None, 0);
+    trial.at(110);
+    assert!(trial.alerts.is_empty());
+    trial.at(150);
+    assert_eq!(trial.alerts, [(webhook::Event::Down, 150)]);
+    // Silence in the window, found out after it.
+    let mut trial = in_window(60, 120);
+    trial.ping(Kind::Success, None, 0);
+    trial.at(130);
+    let due = 60 + rules().grace / MINUTE;
+    assert_eq!(trial.alerts, [(webhook::Event::Down, due)]);
+}
+
+#[test]
 fn trouble_that_comes_and_goes_in_a_window_is_told_to_nobody() {
     let mut trial = in_window(60, 120);
     trial.ping(Kind::Fail, None, 70);
