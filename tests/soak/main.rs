@@ -367,11 +367,10 @@ fn silence(
     limited: &HashMap<String, bool>,
     differs: &mut Vec<String>,
 ) {
-    let begun = Instant::now();
-    let mut left;
+    let (mut left, mut fewest, mut progress) = (Vec::new(), usize::MAX, Instant::now());
     loop {
         let now = world.checks();
-        left = Vec::new();
+        left.clear();
         for (slug, is_fail) in fails {
             let status = now[slug]["status"].as_str().unwrap();
             // One whose end never came may have brought it there first.
@@ -386,7 +385,11 @@ fn silence(
                 now["untouched"]
             ));
         }
-        if left.is_empty() || begun.elapsed() > Duration::from_secs(30) {
+        if left.len() < fewest {
+            (fewest, progress) = (left.len(), Instant::now());
+        }
+        // However slow the machine is, it is waited for while more and more go down.
+        if left.is_empty() || progress.elapsed() > Duration::from_secs(30) {
             break;
         }
         world.settle();
@@ -406,13 +409,15 @@ fn balance(world: &mut World, ledger: &Ledger, beliefs: &Beliefs, differs: &mut 
     };
     // What waits for a minute or five is made due.
     for _ in 0..20 {
-        let (begun, mut count) = (Instant::now(), ledger.count());
-        while pending(world) != "0" && begun.elapsed() < Duration::from_secs(20) {
+        let (mut begun, mut count) = (Instant::now(), ledger.count());
+        // While something arrives, it is waited for.
+        while pending(world) != "0" {
             world.settle();
-            if count == ledger.count() && begun.elapsed() > Duration::from_secs(2) {
+            if count < ledger.count() {
+                (begun, count) = (Instant::now(), ledger.count());
+            } else if begun.elapsed() > Duration::from_secs(3) {
                 break;
             }
-            count = ledger.count();
         }
         if pending(world) == "0" {
             break;
