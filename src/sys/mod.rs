@@ -7,6 +7,7 @@
 
 mod child;
 mod clock;
+mod connect;
 #[cfg(feature = "server")]
 mod epoll;
 mod fd;
@@ -19,6 +20,7 @@ pub use child::{Inherited, Reaped, Status, reap};
 #[cfg(feature = "server")]
 pub use clock::since_start_of_clock;
 pub use clock::{boot_id, local_offset, since_boot};
+pub use connect::begin_to_connect;
 #[cfg(feature = "server")]
 pub use epoll::{Epoll, Until};
 pub use fd::{

@@ -1,6 +1,8 @@
 //! One HTTP exchange, bounded in size and time. Knows nothing of checks or keys.
 
 mod age;
+mod exempt;
+mod forward;
 mod names;
 mod proxy;
 mod socket;
@@ -99,9 +101,11 @@ impl Http {
             Ok(roots) => (roots, None),
             Err(error) => (RootCertStore::empty(), Some(error)),
         };
-        let connector = ConnectProxyConnector::default()
+        let encryption = tls::Encryption::new(roots);
+        let connector = forward::Forwarding(encryption.clone())
+            .chain(ConnectProxyConnector::default())
             .chain(socket::Sockets)
-            .chain(tls::Encryption::new(roots))
+            .chain(encryption)
             .chain(age::Ages);
         Self {
             agent: Agent::with_parts(config.build(), connector, names::Resolver),
@@ -266,7 +270,8 @@ fn told(error: ureq::Error, origin: &str, budget: Duration, proxy: Option<&Given
         },
         E::Rustls(error) => tls_trouble(&error),
         E::Tls(what) => what.to_owned(),
-        E::ConnectProxyFailed(_) | E::InvalidProxyUrl => "the proxy refused".to_owned(),
+        E::ConnectProxyFailed(why) => refused_by_proxy(&why),
+        E::InvalidProxyUrl => "the proxy refused".to_owned(),
         E::LargeResponseHeader(..) => "the answer's head is too large".to_owned(),
         E::Protocol(_) => "what came back is not HTTP".to_owned(),
         E::Http(_) | E::BadUri(_) => {
@@ -281,6 +286,18 @@ fn told(error: ureq::Error, origin: &str, budget: Duration, proxy: Option<&Given
         Kind::Network,
         format!("Can't reach {origin}{through}: {why}"),
     )
+}
+
+/// A proxy that does not lead there; ureq gives what it answered as "… responded 407/407".
+fn refused_by_proxy(why: &str) -> String {
+    let status = why.rsplit('/').next().unwrap_or_default();
+    match status.parse::<u16>() {
+        Ok(407) => "the proxy refused: it wants a name and a password, as in \
+                    http://NAME:PASSWORD@proxy.example.com:3128"
+            .to_owned(),
+        Ok(status) => format!("the proxy refused with the status {status}"),
+        Err(_) => "the proxy refused".to_owned(),
+    }
 }
 
 /// rustls' own messages are for programmers.

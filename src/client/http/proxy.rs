@@ -1,5 +1,6 @@
 //! Which proxy a request goes through: `HTTPS_PROXY` for https, `HTTP_PROXY` for http,
-//! `ALL_PROXY` for both, `NO_PROXY` for neither, each in lower case too.
+//! `ALL_PROXY` for both, `NO_PROXY` for neither, each in lower case too. Under CGI `HTTP_PROXY` is
+//! what a stranger sent in the header `Proxy`, and does not count.
 //!
 //! ureq would send requests of either scheme through whichever it finds first, and those to
 //! this very machine as well, where a server for trying things out usually is.
@@ -9,12 +10,13 @@ use std::net::IpAddr;
 use ureq::http::Uri;
 use ureq::{Proxy, ProxyProtocol};
 
+use super::exempt::Exempt;
 use crate::wire::has_a_wrong_port;
 
 pub(super) struct Proxies {
     http: Option<Given>,
     https: Option<Given>,
-    except: Vec<String>,
+    except: Exempt,
 }
 
 /// A proxy as it was named.
@@ -55,15 +57,17 @@ impl Proxies {
         let proxy = |names: &[&'static str]| {
             first(names).map(|(variable, value)| Given::new(variable, &value))
         };
+        let by_cgi = variable("REQUEST_METHOD").is_some();
+        let http: &[&'static str] = match by_cgi {
+            true => &["http_proxy", "ALL_PROXY", "all_proxy"],
+            false => &["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
+        };
         Self {
-            http: proxy(&["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]),
+            http: proxy(http),
             https: proxy(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
             except: first(&["NO_PROXY", "no_proxy"])
-                .map_or_else(String::new, |(_, value)| value)
-                .split(',')
-                .map(|entry| entry.trim().to_ascii_lowercase())
-                .filter(|entry| !entry.is_empty())
-                .collect(),
+                .map(|(_, value)| Exempt::new(&value))
+                .unwrap_or_default(),
         }
     }
 
@@ -77,7 +81,8 @@ impl Proxies {
             .trim_end_matches(']')
             .to_ascii_lowercase();
         let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        if here || self.except.iter().any(|entry| excepts(entry, &host)) {
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        if here || self.except.has(&host, port) {
             return None;
         }
         proxy.as_ref()
@@ -87,17 +92,6 @@ impl Proxies {
 /// Whether it is of the kind that ureq knows the names of but is built without.
 pub(super) fn is_socks(proxy: &Proxy) -> bool {
     !matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https)
-}
-
-/// `*` is every host; `example.com`, `.example.com` and `*.example.com` are the hosts below
-/// it, the first of them itself too.
-fn excepts(entry: &str, host: &str) -> bool {
-    if entry == "*" || entry == host {
-        return true;
-    }
-    let domain = entry.trim_start_matches('*').trim_start_matches('.');
-    host.strip_suffix(domain)
-        .is_some_and(|below| below.ends_with('.') && !domain.is_empty())
 }
 
 #[cfg(test)]
@@ -163,25 +157,37 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_names_hosts_and_domains() {
+    fn no_proxy_names_hosts_with_the_port_of_the_scheme_and_networks() {
         let some = proxies(&[
             ("ALL_PROXY", "http://p:1"),
-            ("NO_PROXY", "a.com, .b.com,*.c.com"),
+            ("NO_PROXY", "a.com:443,b.com,10.0.0.0/8,fd00::/8"),
         ]);
         for direct in [
-            "http://a.com",
-            "http://x.a.com",
+            "https://A.com/x",
+            "http://a.com:443",
             "http://x.b.com",
-            "http://x.c.com",
+            "http://10.1.2.3:8080/x",
+            "http://[fd00::1]/x",
         ] {
-            assert_eq!(host(some.choose(direct, false)), None, "{direct}");
+            let https = direct.starts_with("https:");
+            assert_eq!(host(some.choose(direct, https)), None, "{direct}");
         }
-        for proxied in ["http://xa.com", "http://d.com"] {
-            assert_eq!(
-                host(some.choose(proxied, false)).as_deref(),
-                Some("p"),
-                "{proxied}"
-            );
+        for proxied in ["http://a.com", "http://11.0.0.1", "http://[fe80::1]"] {
+            let chosen = host(some.choose(proxied, false));
+            assert_eq!(chosen.as_deref(), Some("p"), "{proxied}");
         }
+    }
+
+    #[test]
+    fn under_cgi_http_proxy_is_not_ours_but_the_others_are() {
+        let cgi = |variable| proxies(&[("REQUEST_METHOD", "GET"), (variable, "http://p:1")]);
+        let http = |proxies: &Proxies| host(proxies.choose("http://a.com", false));
+        assert_eq!(http(&cgi("HTTP_PROXY")), None);
+        for other in ["http_proxy", "ALL_PROXY", "all_proxy"] {
+            assert_eq!(http(&cgi(other)).as_deref(), Some("p"), "{other}");
+        }
+        let https = cgi("HTTPS_PROXY");
+        let chosen = host(https.choose("https://a.com", true));
+        assert_eq!(chosen.as_deref(), Some("p"));
     }
 }

@@ -16,10 +16,16 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
 };
 
-use crate::sys;
+use crate::sys::{self, Await};
 
 /// Longer than any budget for one exchange.
 const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// How long an address is tried alone before the next one is tried beside it (RFC 8305, section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// The most addresses of a name that are tried.
+const ADDRESSES: usize = 16;
 
 /// Opens a [`Socket`] unless a proxy was connected to already.
 #[derive(Debug)]
@@ -36,38 +42,106 @@ impl<In: Transport> Connector<In> for Sockets {
         if let Some(transport) = chained {
             return Ok(Some(Either::A(transport)));
         }
+        Ok(Some(Either::B(Self::open(details)?)))
+    }
+}
+
+impl Sockets {
+    /// A connection to where `details` says.
+    pub(super) fn open(details: &ConnectionDetails) -> Result<Socket, Error> {
         let stream = open(&details.addrs, details.timeout)?;
         stream.set_nodelay(true)?;
         let buffers = LazyBuffers::new(
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),
         );
-        Ok(Some(Either::B(Socket {
+        Ok(Socket {
             stream,
             buffers,
             awaits: false,
-        })))
+        })
     }
 }
 
-/// Connects to the first address that can be reached: each may take half of the time that is
-/// left, the last one all of it.
+/// Connects to whichever address answers first. The next one is tried when the one before has had
+/// [`HEAD_START`] or has failed, while all that were begun go on (RFC 8305, section 5); so an address
+/// that swallows what is sent to it costs no more than that.
 fn open(addresses: &[SocketAddr], timeout: NextTimeout) -> Result<TcpStream, Error> {
     let until = Instant::now() + left(timeout)?;
+    let mut waiting = in_turn(addresses).into_iter().peekable();
+    let mut under_way: Vec<TcpStream> = Vec::new();
     let mut trouble = Error::HostNotFound;
-    for (number, address) in addresses.iter().enumerate() {
-        let left = until.saturating_duration_since(Instant::now());
-        let is_last = number + 1 == addresses.len();
-        let share = if is_last { left } else { left / 2 };
-        if share.is_zero() {
+    let mut next_at = Instant::now();
+    loop {
+        if Instant::now() >= until {
             return Err(Error::Timeout(timeout.reason));
         }
-        match TcpStream::connect_timeout(address, share) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => trouble = told(error, timeout),
+        if under_way.is_empty() || Instant::now() >= next_at {
+            match waiting.next() {
+                Some(address) => match sys::begin_to_connect(&address) {
+                    Ok(stream) => {
+                        under_way.push(stream);
+                        next_at = Instant::now() + HEAD_START;
+                    }
+                    Err(error) => {
+                        trouble = told(error, timeout);
+                        continue;
+                    }
+                },
+                None if under_way.is_empty() => return Err(trouble),
+                None => {}
+            }
+        }
+        let wake = match waiting.peek() {
+            Some(_) => next_at.min(until),
+            None => until,
+        };
+        for number in settled(&under_way, wake)? {
+            let stream = under_way.remove(number);
+            match stream.take_error()? {
+                None => {
+                    stream.set_nonblocking(false)?;
+                    return Ok(stream);
+                }
+                Some(error) => {
+                    trouble = told(error, timeout);
+                    next_at = Instant::now();
+                }
+            }
         }
     }
-    Err(trouble)
+}
+
+/// Waits until attempts have succeeded or failed, at most until then; gives their places, the last
+/// one first.
+fn settled(under_way: &[TcpStream], until: Instant) -> io::Result<Vec<usize>> {
+    let awaited = std::array::from_fn(|place| {
+        let stream = under_way.get(place).map(AsFd::as_fd);
+        (stream, Await::Writing)
+    });
+    let ready = sys::poll::<ADDRESSES>(awaited, Some(until))?;
+    let places = ready.iter().enumerate().rev();
+    Ok(places
+        .filter(|(_, ready)| ready.writable || ready.broken)
+        .map(|(place, _)| place)
+        .collect())
+}
+
+/// The addresses as they are to be tried: the preferred family first, then one of the other, and so
+/// on (RFC 8305, section 4), since often all of one family can't be reached.
+fn in_turn(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let first = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (preferred, others): (Vec<SocketAddr>, Vec<SocketAddr>) =
+        addresses.iter().partition(|one| one.is_ipv6() == first);
+    let mut others = others.into_iter();
+    let mut all = Vec::with_capacity(addresses.len());
+    for address in preferred {
+        all.push(address);
+        all.extend(others.next());
+    }
+    all.extend(others);
+    all.truncate(ADDRESSES);
+    all
 }
 
 /// How long something may take; no operation without an end is asked for here.
@@ -147,5 +221,32 @@ impl Transport for Socket {
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Socket")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_both_families_take_turns_beginning_with_the_preferred_one() {
+        let order = |addresses: &[&str]| {
+            let addresses: Vec<SocketAddr> = addresses
+                .iter()
+                .map(|text| SocketAddr::new(text.parse().unwrap(), 80))
+                .collect();
+            let order: Vec<String> = in_turn(&addresses)
+                .iter()
+                .map(|one| one.ip().to_string())
+                .collect();
+            order.join(" ")
+        };
+        assert_eq!(
+            order(&["::1", "::2", "::3", "1.1.1.1"]),
+            "::1 1.1.1.1 ::2 ::3"
+        );
+        assert_eq!(order(&["1.1.1.1", "::1", "::2"]), "1.1.1.1 ::1 ::2");
+        assert_eq!(order(&["1.1.1.1", "2.2.2.2", "::1"]), "1.1.1.1 ::1 2.2.2.2");
+        assert_eq!(order(&[]), "");
     }
 }

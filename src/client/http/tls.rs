@@ -21,6 +21,7 @@ use ureq::unversioned::transport::{
 use crate::crypto;
 
 /// Turns a connection into an encrypted one where the address asks for that.
+#[derive(Clone)]
 pub(super) struct Encryption(Result<Arc<ClientConfig>, rustls::Error>);
 
 impl Encryption {
