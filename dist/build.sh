@@ -144,11 +144,13 @@ cargo_for() {
         path=$python/bin:/usr/bin:/bin
         settings+=(CARGO=/usr/bin/cargo RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1)
         options=('-Zbuild-std=std,panic_abort' -Zbuild-std-features=optimize_for_size)
-        # No text of ours is what {:?} makes, so nothing of it is kept. ureq-proto alone writes
-        # with it what others read: the HTTP version.
+        # No text of ours is what {:?} makes, so nothing of it is kept. Two crates alone write with
+        # it what others read: ureq-proto the HTTP version, serde_core the text where something else
+        # was expected.
         options+=(-Zprofile-rustflags
             --config 'profile.release.rustflags = ["-Zfmt-debug=none"]'
-            --config 'profile.release.package.ureq-proto.rustflags = []')
+            --config 'profile.release.package.ureq-proto.rustflags = []'
+            --config 'profile.release.package.serde_core.rustflags = []')
     fi
     env -u RUSTUP_TOOLCHAIN -u RUSTC_WRAPPER "${settings[@]}" PATH="$path" RUSTFLAGS="$flags" \
         cargo-zigbuild "$command" --release --locked --target "$(triple "$target")" \

@@ -9,6 +9,7 @@
 
 pub mod client;
 mod crypto;
+mod handshake;
 pub mod random;
 pub mod schedule;
 pub mod secret;

@@ -3,6 +3,7 @@
 mod age;
 mod exempt;
 mod forward;
+mod getent;
 mod names;
 mod proxy;
 mod socket;
@@ -25,6 +26,7 @@ use super::address::origin;
 use super::error::{Error, Kind};
 use super::files;
 use super::render::milliseconds;
+use crate::handshake;
 use crate::wire::header;
 
 /// How long finding a host's address may take.
@@ -261,10 +263,7 @@ fn told(error: ureq::Error, origin: &str, budget: Duration, proxy: Option<&Given
             milliseconds(budget.as_millis() as u64)
         ),
         E::HostNotFound => names::trouble(false),
-        E::Io(error) => match error
-            .get_ref()
-            .and_then(|e| e.downcast_ref::<rustls::Error>())
-        {
+        E::Io(error) => match handshake::in_io(&error) {
             Some(tls) => tls_trouble(tls),
             None => error.kind().to_string(),
         },
@@ -300,33 +299,26 @@ fn refused_by_proxy(why: &str) -> String {
     }
 }
 
-/// rustls' own messages are for programmers.
+/// What is wrong with the encryption, and what to do about it.
 fn tls_trouble(error: &rustls::Error) -> String {
     use rustls::{CertificateError as C, Error as E};
-    match error {
-        E::InvalidCertificate(C::UnknownIssuer) => {
-            "its certificate is of an unknown issuer (PAKYAS_CA_FILE names one to trust)"
+    let hint = match error {
+        E::InvalidCertificate(C::UnknownIssuer | C::BadSignature) => {
+            " (PAKYAS_CA_FILE names one to trust)"
         }
-        E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => {
-            "its certificate has expired, or this machine's clock is wrong"
-        }
-        E::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => {
-            "its certificate is not valid yet, or this machine's clock is wrong"
-        }
-        E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
-            "its certificate is for another name"
-        }
-        // As where a CA was made anew under its old name.
-        E::InvalidCertificate(C::BadSignature) => {
-            "its issuer has the name but not the key of one that is trusted (PAKYAS_CA_FILE names one to trust)"
-        }
+        E::InvalidCertificate(
+            C::Expired
+            | C::ExpiredContext { .. }
+            | C::NotValidYet
+            | C::NotValidYetContext { .. }
+            | C::NotValidForName
+            | C::NotValidForNameContext { .. },
+        ) => "",
         E::InvalidCertificate(_) => {
-            "its certificate can't be trusted (PAKYAS_CA_FILE names an issuer to trust; a self-signed certificate must say CA:FALSE)"
+            " (PAKYAS_CA_FILE names an issuer to trust; a self-signed certificate must say CA:FALSE)"
         }
-        E::AlertReceived(_) => "it refused the encrypted connection",
-        E::InvalidMessage(_) => "it does not speak TLS; is it an http:// address?",
-        E::PeerIncompatible(_) => "it speaks no TLS version or cipher of today",
-        _ => "the encrypted connection failed",
-    }
-    .to_owned()
+        E::InvalidMessage(_) => "; is it an http:// address?",
+        _ => "",
+    };
+    format!("{}{hint}", handshake::trouble(error))
 }

@@ -8,12 +8,22 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::ResolvedSocketAddrs;
 use ureq::unversioned::transport::NextTimeout;
 use ureq::{Error, Timeout, unversioned};
+
+use super::getent;
+
+/// How long the program's own look-up is waited for before the system's is asked beside it, where
+/// the two are not one.
+const ALONE: Duration = Duration::from_secs(1);
+
+/// Longer than any look-up may take.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Where the operating system finds its name servers (resolv.conf(5)).
 const RESOLVER: &str = "/etc/resolv.conf";
@@ -33,8 +43,8 @@ pub(super) fn trouble(slow: bool) -> String {
     }
 }
 
-/// Names are looked up by the operating system, on a thread that is left behind where it
-/// takes too long.
+/// Names are looked up by the C library, on a thread that is left behind where it takes too long;
+/// what it does not know, and static programs' libraries know less, by [`getent`].
 pub(super) struct Resolver;
 
 impl fmt::Debug for Resolver {
@@ -61,20 +71,8 @@ impl unversioned::resolver::Resolver for Resolver {
             found.push(SocketAddr::new(address, port));
             return Ok(found);
         }
-        let name = host.to_owned();
-        let (send, receive) = mpsc::sync_channel(1);
-        thread::Builder::new()
-            .name("resolve".to_owned())
-            .spawn(move || {
-                let addresses = (name.as_str(), port).to_socket_addrs();
-                let _ = send.send(addresses.map(Iterator::collect::<Vec<_>>));
-            })
-            .map_err(Error::Io)?;
-        let addresses = receive
-            .recv_timeout(*timeout.after)
-            // Whichever limit it was, it is the name that took so long.
-            .map_err(|_| Error::Timeout(Timeout::Resolve))?
-            .map_err(|_| Error::HostNotFound)?;
+        let patience = (*timeout.after).min(LONGEST);
+        let addresses = look_up(host, port, Instant::now() + patience)?;
         // The type holds 16 and panics on the 17th.
         for address in addresses.into_iter().take(16) {
             found.push(address);
@@ -84,4 +82,37 @@ impl unversioned::resolver::Resolver for Resolver {
         }
         Ok(found)
     }
+}
+
+fn look_up(host: &str, port: u16, until: Instant) -> Result<Vec<SocketAddr>, Error> {
+    let name = host.to_owned();
+    let (send, receive) = mpsc::sync_channel(1);
+    thread::Builder::new()
+        .name("resolve".to_owned())
+        .spawn(move || {
+            let addresses = (name.as_str(), port).to_socket_addrs();
+            let _ = send.send(addresses.map(Iterator::collect::<Vec<_>>));
+        })
+        .map_err(Error::Io)?;
+    let left = || until.saturating_duration_since(Instant::now());
+    if getent::IS_NEEDED {
+        match receive.recv_timeout(left().min(ALONE)) {
+            Ok(Ok(addresses)) if !addresses.is_empty() => return Ok(addresses),
+            own => {
+                let found = getent::addresses(host, until);
+                if !found.is_empty() {
+                    let with_port = |address| SocketAddr::new(address, port);
+                    return Ok(found.into_iter().map(with_port).collect());
+                }
+                if own.is_ok() {
+                    return Err(Error::HostNotFound);
+                }
+            }
+        }
+    }
+    receive
+        .recv_timeout(left())
+        // Whichever limit it was, it is the name that took so long.
+        .map_err(|_| Error::Timeout(Timeout::Resolve))?
+        .map_err(|_| Error::HostNotFound)
 }

@@ -23,6 +23,7 @@ use rustls::{CertificateError, ClientConfig, RootCertStore};
 use uuid::Uuid;
 
 use super::{Answer, Message, Verdict};
+use crate::handshake;
 use crate::server::args::mail::{Security, Smtp};
 use dialog::{Dialog, Failure, Protection};
 
@@ -202,22 +203,21 @@ impl Mailer {
             Failure::Odd(said) => return format!("the mail server {place} {what}: {said}"),
             Failure::Lost(error) => error,
         };
-        let tls = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        match (tls, error.kind()) {
+        match (handshake::in_io(error), error.kind()) {
             (Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)), _) => {
                 format!(
                     "the certificate of the mail server {place} is not to be trusted: nobody \
                      knows its issuer; name the issuer's certificate with --smtp-ca-file"
                 )
             }
-            (Some(rustls::Error::InvalidCertificate(why)), _) => {
-                format!("the certificate of the mail server {place} is not to be trusted: {why}")
-            }
-            (Some(other), _) => {
-                format!("no secure connection to the mail server {place}: {other}")
-            }
+            (Some(why @ rustls::Error::InvalidCertificate(_)), _) => format!(
+                "the certificate of the mail server {place} is not to be trusted: {}",
+                handshake::trouble(why)
+            ),
+            (Some(other), _) => format!(
+                "no secure connection to the mail server {place}: {}",
+                handshake::trouble(other)
+            ),
             (None, ErrorKind::WouldBlock | ErrorKind::TimedOut) => format!(
                 "the mail server {place} did not answer within {} seconds ({} for a whole mail)",
                 dialog::STEP.as_secs(),
@@ -237,10 +237,10 @@ fn trusting(ca_file: Option<&str>) -> Result<ClientConfig, String> {
             let unusable = |why: &str| format!("--smtp-ca-file: can't use {path}: {why}");
             let pem = std::fs::read(path).map_err(|error| unusable(&error.to_string()))?;
             for certificate in CertificateDer::pem_slice_iter(&pem) {
-                let certificate = certificate.map_err(|error| unusable(&error.to_string()))?;
+                let certificate = certificate.map_err(|_| unusable("it is not PEM"))?;
                 roots
                     .add(certificate)
-                    .map_err(|error| unusable(&error.to_string()))?;
+                    .map_err(|_| unusable("there is a damaged certificate in it"))?;
             }
             if roots.is_empty() {
                 return Err(unusable("there is no PEM certificate in it"));
@@ -250,7 +250,7 @@ fn trusting(ca_file: Option<&str>) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("can't speak TLS: {error}"))?
+        .map_err(|error| format!("can't speak TLS: {}", handshake::trouble(&error)))?
         .with_root_certificates(roots)
         .with_no_client_auth())
 }

@@ -7,6 +7,7 @@ use ring::hmac;
 
 use super::{Answer, Verdict};
 use crate::VERSION;
+use crate::handshake;
 use crate::server::hash::hex;
 use crate::wire::header;
 
@@ -68,6 +69,7 @@ pub fn send(agent: &ureq::Agent, target: &str, secret: Option<&str>, payload: &s
 fn why(target: &str, error: &ureq::Error) -> String {
     let host = target.parse::<ureq::http::Uri>().ok();
     let host = host.as_ref().and_then(|uri| uri.host()).unwrap_or("it");
+    let insecure = |why: &str| format!("no secure connection to {host}: {why}");
     match error {
         ureq::Error::Timeout(_) => format!(
             "{host} did not answer within {} seconds",
@@ -75,10 +77,13 @@ fn why(target: &str, error: &ureq::Error) -> String {
         ),
         ureq::Error::HostNotFound => format!("there is no host {host} in the DNS"),
         ureq::Error::ConnectionFailed => format!("{host} can't be reached"),
-        ureq::Error::Io(error) => format!("the connection to {host} failed: {error}"),
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => {
-            format!("no secure connection to {host}: {error}")
-        }
+        ureq::Error::Io(error) => match handshake::in_io(error) {
+            Some(tls) => insecure(handshake::trouble(tls)),
+            None => format!("the connection to {host} failed: {error}"),
+        },
+        ureq::Error::Rustls(tls) => insecure(handshake::trouble(tls)),
+        ureq::Error::Tls(why) => insecure(why),
+        ureq::Error::Protocol(_) => format!("what {host} answered is not HTTP"),
         error => error.to_string(),
     }
 }

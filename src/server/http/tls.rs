@@ -12,6 +12,8 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::handshake;
+
 /// Chains and keys are a few KB; what is longer was a mistake.
 const FILE_MAX: u64 = 1024 * 1024;
 
@@ -66,15 +68,24 @@ fn read(files: &Files) -> Result<(ServerConfig, Option<String>), String> {
     };
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("can't speak TLS: {error}"))?
+        .map_err(|error| format!("can't speak TLS: {}", handshake::trouble(&error)))?
         .with_no_client_auth()
         .with_single_cert(chain, private)
         .map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => {
                 format!("the key in {key} does not go with the certificate in {certificate}")
             }
+            rustls::Error::InvalidCertificate(_) => {
+                format!("the certificate in {certificate} is damaged")
+            }
+            rustls::Error::General(why) => {
+                format!(
+                    "the certificate in {certificate} can't be used with the key in {key}: {why}"
+                )
+            }
             error => format!(
-                "the certificate in {certificate} can't be used with the key in {key}: {error}"
+                "the certificate in {certificate} can't be used with the key in {key}: {}",
+                handshake::trouble(&error)
             ),
         })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

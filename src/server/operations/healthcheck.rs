@@ -8,6 +8,7 @@ use ureq::Agent;
 use ureq::tls::TlsConfig;
 
 use super::super::args::Serve;
+use crate::handshake;
 
 /// How long the answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,11 +37,24 @@ pub fn run(options: &Serve) -> Result<(), String> {
         .new_agent()
         .get(&url)
         .call()
-        .map_err(|error| format!("the server at {url} does not answer: {error}"))?;
+        .map_err(|error| format!("the server at {url} does not answer: {}", why(&error)))?;
     match answer.status().as_u16() {
         200 => Ok(()),
         status => Err(format!("the server at {url} is not well: HTTP {status}")),
     }
+}
+
+/// Why there was no answer; what ureq says of TLS is not whole in a release.
+fn why(error: &ureq::Error) -> String {
+    let tls = match error {
+        ureq::Error::Rustls(tls) => Some(tls),
+        ureq::Error::Io(error) => handshake::in_io(error),
+        _ => None,
+    };
+    tls.map_or_else(
+        || error.to_string(),
+        |tls| handshake::trouble(tls).to_owned(),
+    )
 }
 
 /// Where a listener on `address` can be reached from this machine.
