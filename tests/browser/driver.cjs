@@ -65,7 +65,6 @@ const commands = {
   async resize({ width, height }) { await page.setViewportSize({ width, height }); },
   async scheme({ dark }) { await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' }); },
   async fill({ label, value }) { await page.getByLabel(label, { exact: true }).first().fill(value); },
-  async choose({ label, value }) { await page.getByLabel(label, { exact: true }).first().selectOption(value); },
   async tick({ label, on }) { await page.getByLabel(label, { exact: true }).first().setChecked(on); },
   async press({ button }) { await page.getByRole('button', { name: button, exact: true }).first().click(); },
   async unfold({ summary }) { await page.locator('summary', { hasText: summary }).first().click(); },

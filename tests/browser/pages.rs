@@ -4,9 +4,9 @@
 
 use serde_json::json;
 
+use crate::browser::tab::{DESKTOP, PHONE, Tab};
+use crate::browser::{ME, publish, server};
 use crate::support::server::Server;
-use crate::tab::{DESKTOP, PHONE, Tab};
-use crate::{ME, publish, server};
 
 /// What an attacker writes into every field that takes text.
 const SCRIPT: &str = "'\"><img src=x onerror=ow=1><script>ow=1</script>";

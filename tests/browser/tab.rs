@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::accounts::PASSWORD;
 use crate::support::server::Server;
 
 /// Longer than any command takes on a busy machine, and than a page waits to refresh itself.
@@ -130,7 +131,7 @@ impl Tab {
     #[track_caller]
     pub fn sign_in(&mut self, email: &str) {
         self.fill("Email", email);
-        self.fill("Password", crate::PASSWORD);
+        self.fill("Password", PASSWORD);
         self.press("Sign in");
         self.sees("Sign out");
     }
@@ -148,12 +149,6 @@ impl Tab {
     #[track_caller]
     pub fn fill(&mut self, label: &str, value: &str) {
         self.ask("fill", json!({ "label": label, "value": value }));
-    }
-
-    /// Chooses in the list with that label, by value or by text.
-    #[track_caller]
-    pub fn choose(&mut self, label: &str, value: &str) {
-        self.ask("choose", json!({ "label": label, "value": value }));
     }
 
     /// Ticks the box with that label, or clears it.
