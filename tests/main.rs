@@ -10,6 +10,8 @@ mod monitor;
 
 #[cfg(feature = "server")]
 mod accounts;
+#[path = "bench/client.rs"]
+mod bench_client;
 #[cfg(feature = "server")]
 mod browser;
 #[cfg(feature = "server")]

@@ -1,6 +1,9 @@
 //! What a release promises of its programs: they need nothing of the machine but its kernel.
 //! Tried where `PAKYAS_BIN` and `PAKYAS_SERVER_BIN` name the programs (`make test-binaries`).
 
+mod getent;
+mod messages;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};

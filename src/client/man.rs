@@ -31,8 +31,8 @@ const ENVIRONMENT: &[(&str, &str)] = &[
         "PEM certificates to trust instead of the built-in ones.",
     ),
     (
-        "HTTPS_PROXY, HTTP_PROXY, NO_PROXY",
-        "HTTP proxies, and the hosts that are reached without one.",
+        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
+        "HTTP proxies, and the hosts, domains and networks that are reached without one.",
     ),
     ("NO_COLOR", "No colours, where it is set to anything."),
     ("COLUMNS", "The width that tables fit on a terminal."),

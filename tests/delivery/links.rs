@@ -24,8 +24,8 @@ const NEAR: &str = "10.77.0.1";
 const FAR: &str = "10.77.0.2";
 const NEAR_MAC: &str = "02:00:00:00:77:01";
 
-/// Runs the test of this name in a network namespace of its own.
-fn apart(name: &str, test: impl FnOnce()) {
+/// Runs the test of this name, `links::` and all, in a network namespace of its own.
+pub(super) fn apart(name: &str, test: impl FnOnce()) {
     if std::env::var_os(APART).is_some() {
         return test();
     }
@@ -47,11 +47,7 @@ fn apart(name: &str, test: impl FnOnce()) {
     again
         .args(flags)
         .arg(std::env::current_exe().unwrap())
-        .args([
-            &format!("delivery::links::{name}"),
-            "--exact",
-            "--nocapture",
-        ])
+        .args([&format!("delivery::{name}"), "--exact", "--nocapture"])
         .env(APART, "1")
         .stdin(Stdio::null());
     let Output {
@@ -69,7 +65,7 @@ fn apart(name: &str, test: impl FnOnce()) {
     );
 }
 
-fn ip(arguments: &str) {
+pub(super) fn ip(arguments: &str) {
     must(Command::new("ip").args(arguments.split(' ')));
 }
 
@@ -80,7 +76,7 @@ fn must(command: &mut Command) -> String {
 }
 
 /// `inner` as `before` starts it: with its arguments and its environment.
-fn through(before: &[&str], inner: &Command) -> Command {
+pub(super) fn through(before: &[&str], inner: &Command) -> Command {
     let mut command = Command::new(before[0]);
     let set = |(name, value): (_, Option<_>)| Some((name, value?));
     command
@@ -326,7 +322,7 @@ impl Job {
 #[test]
 fn an_end_that_a_cut_link_held_back_is_told_once_by_a_later_pakyas() {
     apart(
-        "an_end_that_a_cut_link_held_back_is_told_once_by_a_later_pakyas",
+        "links::an_end_that_a_cut_link_held_back_is_told_once_by_a_later_pakyas",
         || {
             let world = World::new();
             let mut job = world.start("2s");
@@ -358,7 +354,7 @@ fn an_end_that_a_cut_link_held_back_is_told_once_by_a_later_pakyas() {
 #[test]
 fn a_link_that_comes_up_during_the_job_has_both_delivered_in_order() {
     apart(
-        "a_link_that_comes_up_during_the_job_has_both_delivered_in_order",
+        "links::a_link_that_comes_up_during_the_job_has_both_delivered_in_order",
         || {
             let world = World::new();
             world.link.unplug();
@@ -380,7 +376,7 @@ fn a_link_that_comes_up_during_the_job_has_both_delivered_in_order() {
 #[test]
 fn a_link_that_comes_up_after_the_job_has_the_start_delivered_before_the_end() {
     apart(
-        "a_link_that_comes_up_after_the_job_has_the_start_delivered_before_the_end",
+        "links::a_link_that_comes_up_after_the_job_has_the_start_delivered_before_the_end",
         || {
             let world = World::new();
             world.link.unplug();
@@ -406,7 +402,7 @@ fn a_link_that_comes_up_after_the_job_has_the_start_delivered_before_the_end() {
 #[test]
 fn a_start_that_arrives_after_its_end_leaves_the_run_closed() {
     apart(
-        "a_start_that_arrives_after_its_end_leaves_the_run_closed",
+        "links::a_start_that_arrives_after_its_end_leaves_the_run_closed",
         || {
             let world = World::new();
             world.link.unplug();
@@ -437,7 +433,7 @@ fn a_start_that_arrives_after_its_end_leaves_the_run_closed() {
 #[test]
 fn a_link_that_heals_while_it_is_waited_for_leaves_the_times_right() {
     apart(
-        "a_link_that_heals_while_it_is_waited_for_leaves_the_times_right",
+        "links::a_link_that_heals_while_it_is_waited_for_leaves_the_times_right",
         || {
             let world = World::new();
             world.link.cut();

@@ -1,6 +1,8 @@
 //! Every ping arrives: bad links, dead servers, full disks, and no double counting.
 
+mod addresses;
 mod chaos;
 mod links;
+mod proxies;
 mod spool;
 mod tls;

@@ -1,4 +1,4 @@
-//! Encryption and proxies: a certificate that can be trusted delivers, one that can't is told in
+//! Encryption: a certificate that can be trusted delivers, one that can't is told in
 //! a clear sentence, gets no secret, and neither harms the job nor loses its report.
 
 use std::net::TcpListener;
@@ -9,32 +9,30 @@ use rustls::ProtocolVersion;
 use serde_json::{Value, json};
 
 use crate::support::home::{Home, Outcome};
-use crate::support::proxy::Proxy;
 use crate::support::server::Server;
-use crate::support::stub::{Reply, Stub};
 use crate::support::tls::{Authority, Front, VALID};
 
 /// The name that the fronts' certificates are for: their clients know no other.
-const HERE: &str = "127.0.0.1";
+pub(super) const HERE: &str = "127.0.0.1";
 
 /// A name that no resolver knows, so only a proxy can lead to it.
-const REMOTE: &str = "pakyas.test";
+pub(super) const REMOTE: &str = "pakyas.test";
 
 /// An address of this machine that is not a loopback one, so that proxies count for it.
-const UNSPECIFIED: &str = "0.0.0.0";
+pub(super) const UNSPECIFIED: &str = "0.0.0.0";
 
 /// The private CA's name.
 const OWN: &str = "Our own CA";
 
 /// A server with one check.
-struct World {
-    server: Server,
+pub(super) struct World {
+    pub(super) server: Server,
     check: Value,
-    authority: Authority,
+    pub(super) authority: Authority,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let server = Server::start();
         let check = server.check("nightly", 3_600, 300, &json!({}));
         Self {
@@ -50,7 +48,7 @@ impl World {
     }
 
     /// A home whose server is at `url`, and that trusts whom the machine trusts.
-    fn home(&self, url: &str) -> Home {
+    pub(super) fn home(&self, url: &str) -> Home {
         Home::at(url)
             .with("PAKYAS_PING_URL", url)
             .with("PAKYAS_API_KEY", &self.server.key)
@@ -58,12 +56,12 @@ impl World {
     }
 
     /// The same, trusting the private CA by this variable.
-    fn trusting(&self, url: &str, variable: &str) -> Home {
+    pub(super) fn trusting(&self, url: &str, variable: &str) -> Home {
         with_file(self.home(url), variable, &self.authority.pem())
     }
 
     /// The types of the history, oldest first.
-    fn told(&self) -> Vec<String> {
+    pub(super) fn told(&self) -> Vec<String> {
         let history = self.server.history(&self.check);
         let kinds = history.iter().rev().map(|ping| &ping["type"]);
         kinds
@@ -79,12 +77,12 @@ fn with_file(home: Home, variable: &str, content: &str) -> Home {
     home.with(variable, path.to_str().unwrap())
 }
 
-fn ping(home: &Home) -> Outcome {
+pub(super) fn ping(home: &Home) -> Outcome {
     home.pakyas("ping nightly --strict --ping-timeout 5s")
 }
 
 /// A job that ends with 7; the wrapper never changes that.
-fn monitor(home: &Home) -> Outcome {
+pub(super) fn monitor(home: &Home) -> Outcome {
     let run = [
         "monitor",
         "nightly",
@@ -100,7 +98,7 @@ fn monitor(home: &Home) -> Outcome {
     outcome
 }
 
-fn kept(home: &Home) -> usize {
+pub(super) fn kept(home: &Home) -> usize {
     let list = home.pakyas("spool list --format json").exits(0).json();
     list.as_array().unwrap().len()
 }
@@ -327,117 +325,4 @@ fn a_server_that_never_ends_the_handshake_is_waited_for_within_the_budget_only()
     let begun = Instant::now();
     monitor(&world.home(&url)).says("is kept");
     assert!(begun.elapsed() < Duration::from_secs(10));
-}
-
-/// A front for a remote name and the proxy that alone knows the way there.
-fn remote(world: &World) -> (Front, Proxy, String) {
-    let identity = world.authority.issue(&[REMOTE, UNSPECIFIED], VALID);
-    let front = Front::new(identity, &world.server.url);
-    let port = front.port();
-    let proxy = Proxy::new(move |_| Some(format!("127.0.0.1:{port}")));
-    let url = format!("https://{REMOTE}:{port}");
-    (front, proxy, url)
-}
-
-#[test]
-fn https_proxy_leads_to_a_remote_name_by_connect() {
-    let world = World::new();
-    let (front, proxy, url) = remote(&world);
-    let home = world
-        .trusting(&url, "PAKYAS_CA_FILE")
-        .with("HTTPS_PROXY", &proxy.url());
-    ping(&home).exits(0);
-    assert_eq!(monitor(&home).stderr, "");
-    assert_eq!(world.told(), ["success", "start", "fail"]);
-    assert_eq!(proxy.heads().len(), front.connections());
-    for head in proxy.heads() {
-        let line = format!("CONNECT {REMOTE}:{} HTTP/1.1\r\n", front.port());
-        assert!(head.starts_with(&line), "{head}");
-        assert!(!head.contains(&world.server.key), "{head}");
-    }
-}
-
-#[test]
-fn a_proxys_password_goes_to_the_proxy_alone() {
-    let world = World::new();
-    let (front, proxy, url) = remote(&world);
-    let home = world.trusting(&url, "PAKYAS_CA_FILE").with(
-        "HTTPS_PROXY",
-        &format!("http://me:secret@{}", proxy.address()),
-    );
-    ping(&home).exits(0);
-    // base64 of me:secret
-    let told = "Proxy-Authorization: Basic bWU6c2VjcmV0";
-    assert!(proxy.heads().iter().all(|head| head.contains(told)));
-    let decrypted = String::from_utf8(front.decrypted()).unwrap();
-    assert!(!decrypted.to_lowercase().contains("proxy-"), "{decrypted}");
-}
-
-#[test]
-fn no_proxy_exempts_a_host() {
-    let world = World::new();
-    let (front, proxy, _) = remote(&world);
-    let url = format!("https://{UNSPECIFIED}:{}", front.port());
-    let home = || {
-        world
-            .trusting(&url, "PAKYAS_CA_FILE")
-            .with("HTTPS_PROXY", &proxy.url())
-    };
-    ping(&home().with("NO_PROXY", UNSPECIFIED)).exits(0);
-    assert!(proxy.heads().is_empty());
-    ping(&home().with("NO_PROXY", "elsewhere.test")).exits(0);
-    assert!(!proxy.heads().is_empty());
-    assert_eq!(world.told(), ["success", "success"]);
-}
-
-#[test]
-fn http_proxy_leads_to_a_remote_name_without_encryption() {
-    let world = World::new();
-    let server = world.server.url.trim_start_matches("http://").to_owned();
-    let proxy = Proxy::new(move |_| Some(server.clone()));
-    let other = Stub::new(|_| Reply::text(500, "this one is for https only"));
-    let home = world
-        .home(&format!("http://{REMOTE}"))
-        .with("HTTP_PROXY", &proxy.url())
-        .with("HTTPS_PROXY", &other.url());
-    ping(&home).exits(0);
-    assert_eq!(monitor(&home).stderr, "");
-    assert_eq!(world.told(), ["success", "start", "fail"]);
-    assert!(!proxy.heads().is_empty());
-    assert!(other.received().is_empty());
-}
-
-#[test]
-fn a_proxy_that_refuses_is_told_and_the_run_is_kept() {
-    let world = World::new();
-    let proxy = Proxy::new(|_| None);
-    let url = format!("https://{REMOTE}");
-    let home = world.home(&url).with("HTTPS_PROXY", &proxy.url());
-    monitor(&home).says("is kept").says(&format!(
-        "Can't reach {url} through the proxy {} (HTTPS_PROXY): the proxy refused",
-        proxy.url().trim_start_matches("http://")
-    ));
-    assert_eq!(kept(&home), 2);
-}
-
-#[test]
-fn a_socks_proxy_is_told_and_the_run_is_kept() {
-    let world = World::new();
-    let url = format!("http://{UNSPECIFIED}:9");
-    let home = world.home(&url).with("ALL_PROXY", "socks5://127.0.0.1:9");
-    let outcome = monitor(&home).says("is kept").says("speaks SOCKS");
-    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:#?}");
-    assert_eq!(kept(&home), 2);
-}
-
-#[test]
-fn a_certificate_behind_a_proxy_is_verified_as_well() {
-    let world = World::new();
-    let (front, proxy, url) = remote(&world);
-    let home = world.home(&url).with("HTTPS_PROXY", &proxy.url());
-    monitor(&home).says("is kept").says(&format!(
-        "Can't reach {url} through the proxy {} (HTTPS_PROXY): its certificate is of an unknown issuer",
-        proxy.url().trim_start_matches("http://")
-    ));
-    assert_eq!(String::from_utf8_lossy(&front.decrypted()), "");
 }
