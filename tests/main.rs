@@ -10,7 +10,6 @@ mod monitor;
 
 #[cfg(feature = "server")]
 mod accounts;
-#[path = "bench/client.rs"]
 mod bench_client;
 #[cfg(feature = "server")]
 mod browser;

@@ -243,7 +243,7 @@ fn a_remembered_check_is_pinged_while_the_api_is_out_of_order() {
 
 #[test]
 fn a_proxy_is_used_for_other_machines_and_not_for_this_one() {
-    let proxy = Stub::new(|_| Reply::Raw(b"HTTP/1.1 403 No\r\n\r\n".to_vec()));
+    let proxy = Stub::new(|_| Reply::text(407, "who are you?"));
     let world = World::new();
     let id = world.add("sync", PRODUCTION).to_string();
     let home = Home::at(&world.url()).with("HTTP_PROXY", &proxy.url());
@@ -261,10 +261,11 @@ fn a_proxy_is_used_for_other_machines_and_not_for_this_one() {
     ])
     .exits(4)
     .says(&format!(
-        "through the proxy {} (HTTP_PROXY)",
+        "through the proxy {} (HTTP_PROXY): the proxy refused: it wants a name and a password",
         proxy.url().trim_start_matches("http://")
     ));
-    assert_eq!(proxy.received()[0].method, "CONNECT");
+    let asked_for = format!("http://pakyas.invalid/{id}");
+    assert_eq!(proxy.received()[0].path, asked_for);
 }
 
 #[test]

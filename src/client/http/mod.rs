@@ -33,6 +33,8 @@ use crate::wire::header;
 const RESOLVE: Duration = Duration::from_secs(5);
 /// How long connecting may take, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
+/// The status with which a proxy asks who wants to go through it (RFC 9110, section 15.5.8).
+const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
 /// The largest head of an answer, bytes.
 const HEAD_MAX: usize = 16 * 1024;
 /// The largest file of certificates, bytes: a distribution's whole bundle has some 200 KB.
@@ -194,6 +196,11 @@ impl Http {
                 self.agent.run(request_).map_err(told)?
             }
         };
+        // No server says that, only a proxy that was asked for the whole address.
+        if response.status() == PROXY_AUTHENTICATION_REQUIRED && proxy.is_some() {
+            let why = format!("/{PROXY_AUTHENTICATION_REQUIRED}");
+            return Err(told(ureq::Error::ConnectProxyFailed(why)));
+        }
         let text = |name| {
             let value = response.headers().get(name)?.to_str().ok()?;
             Some(value.trim().to_owned())
@@ -291,9 +298,11 @@ fn told(error: ureq::Error, origin: &str, budget: Duration, proxy: Option<&Given
 fn refused_by_proxy(why: &str) -> String {
     let status = why.rsplit('/').next().unwrap_or_default();
     match status.parse::<u16>() {
-        Ok(407) => "the proxy refused: it wants a name and a password, as in \
+        Ok(PROXY_AUTHENTICATION_REQUIRED) => {
+            "the proxy refused: it wants a name and a password, as in \
                     http://NAME:PASSWORD@proxy.example.com:3128"
-            .to_owned(),
+                .to_owned()
+        }
         Ok(status) => format!("the proxy refused with the status {status}"),
         Err(_) => "the proxy refused".to_owned(),
     }
