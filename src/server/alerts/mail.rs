@@ -210,10 +210,6 @@ impl Mailer {
                      knows its issuer; name the issuer's certificate with --smtp-ca-file"
                 )
             }
-            (Some(why @ rustls::Error::InvalidCertificate(_)), _) => format!(
-                "the certificate of the mail server {place} is not to be trusted: {}",
-                handshake::trouble(why)
-            ),
             (Some(other), _) => format!(
                 "no secure connection to the mail server {place}: {}",
                 handshake::trouble(other)
