@@ -300,7 +300,7 @@ impl<'a> Api<'a> {
             if error.kind() == Kind::Network {
                 error.and(API_ADDRESS)
             } else {
-                error
+                error.of_this_machine()
             }
         })?;
         self.talk
