@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::attempts::end_of_one;
 use super::spool::Addressee;
-use super::{Courier, Kept, Place, Target, attempt_end};
+use super::{Courier, Kept, Place, Target};
 use crate::client::address::origin;
 use crate::client::args::Globals;
 use crate::client::cache::Shelf;
@@ -12,7 +13,7 @@ use crate::client::error::{Error, Kind};
 use crate::client::settings::Selection;
 use crate::wire::MAX_AGE_MS;
 
-use super::verdict::{self, Verdict};
+use super::verdict::Verdict;
 
 /// How old what is known of an account may be before it is asked for again.
 const CACHE_AGE: Duration = Duration::from_secs(24 * 3_600);
@@ -78,6 +79,9 @@ impl Courier {
         let entries = spool.list().unwrap_or_default();
         // Origins that did not answer, so that one that is away holds up no other.
         let mut away: Vec<String> = Vec::new();
+        // Whose check can't be found for now, so that they hold up nobody else and none is asked
+        // for twice.
+        let mut unfound: Vec<Addressee> = Vec::new();
         for entry in entries {
             if Instant::now() >= until {
                 flushed.left += 1;
@@ -92,7 +96,7 @@ impl Courier {
                 }
             };
             let server = kept.to.server().to_owned();
-            if away.contains(&server) {
+            if away.contains(&server) || unfound.contains(&kept.to) {
                 flushed.left += 1;
                 continue;
             }
@@ -107,7 +111,10 @@ impl Courier {
                 }
                 Sent::Later(error) => {
                     flushed.left += 1;
-                    away.push(server);
+                    match error.kind() {
+                        Kind::Network => away.push(server),
+                        _ => unfound.push(kept.to),
+                    }
                     flushed.why = Some(error);
                 }
                 Sent::NotNow => flushed.left += 1,
@@ -133,49 +140,40 @@ impl Courier {
             let why = "it is over 7 days old, which no server takes";
             return Sent::Gone(Error::new(Kind::Refused, why));
         }
-        let own_api = self.settings.api_url().ok();
+        let own_api = self.settings.api_url();
         // One that was kept because the file was damaged that says which API is for that of the
         // file once it is mended.
-        let same_api =
-            own_api.is_some() && (kept.to.api_url.is_none() || own_api == kept.to.api_url);
+        let same_api = own_api
+            .as_ref()
+            .is_ok_and(|own| kept.to.api_url.as_ref().is_none_or(|its| its == own));
         let place = match (&kept.to.ping_url, kept.to.public_id) {
             (Some(base), Some(id)) => {
                 if servers == Servers::Own && !self.is_own(base) {
                     return Sent::NotNow;
                 }
-                Place {
-                    base: base.clone(),
-                    id,
-                    from_cache: false,
-                }
+                Place::known(base, id)
             }
             // A key goes to the API that it was given for, so this is for that API only.
-            _ if !same_api => return Sent::NotNow,
+            _ if !same_api => return own_api.map_or_else(Sent::Later, |_| Sent::NotNow),
             _ => match self.find(kept, until) {
                 Ok(place) => place,
                 Err(error) => return of_lookup(error),
             },
         };
         match self.attempt(&place, &kept.ping, until) {
-            Verdict::Delivered => Sent::Delivered,
-            Verdict::Later(error) => Sent::Later(error),
             // The check may have been made anew since, under the same slug.
             Verdict::Refused(error)
                 if error.kind() == Kind::NotFound && kept.to.slug.is_some() && same_api =>
             {
                 match self.find(kept, until) {
                     Ok(other) if other.id != place.id && other.base == place.base => {
-                        match self.attempt(&other, &kept.ping, until) {
-                            Verdict::Delivered => Sent::Delivered,
-                            Verdict::Later(error) => Sent::Later(error),
-                            Verdict::Refused(error) => Sent::Gone(error),
-                        }
+                        of_verdict(self.attempt(&other, &kept.ping, until))
                     }
                     Ok(_) => Sent::Gone(error),
                     Err(error) => of_lookup(error),
                 }
             }
-            Verdict::Refused(error) => Sent::Gone(error),
+            verdict => of_verdict(verdict),
         }
     }
 
@@ -217,7 +215,7 @@ impl Courier {
     pub(super) fn addressee(&self, target: &Target, place: Option<&Place>) -> Addressee {
         let slug = match target {
             Target::Slug(slug) => Some(slug.clone()),
-            Target::PublicId(_) => None,
+            Target::PublicId(_) | Target::Url(..) => None,
         };
         let project = match self.settings.project() {
             Ok(Selection::Id(id, _)) => Some(id.to_string()),
@@ -231,7 +229,7 @@ impl Courier {
             },
             public_id: match (place, target) {
                 (Some(place), _) => Some(place.id),
-                (None, Target::PublicId(id)) => Some(*id),
+                (None, Target::PublicId(id) | Target::Url(_, id)) => Some(*id),
                 (None, Target::Slug(_)) => None,
             },
             api_url: self.settings.api_url().ok(),
@@ -256,8 +254,12 @@ impl Courier {
         if old() != Some(true) {
             return;
         }
-        let asked = super::Api::connect(&self.settings, &self.http, Some(attempt_end(until)))
-            .and_then(|api| api.checks(None));
+        let asked = super::Api::connect(
+            &self.settings,
+            &self.http,
+            Some(end_of_one(Instant::now(), until)),
+        )
+        .and_then(|api| api.checks(None));
         if let Err(error) = asked {
             self.talk.detail(error.first_line());
         }
@@ -281,12 +283,21 @@ impl Addressee {
     }
 }
 
-/// A lookup that failed: the ping waits for a network, a key or a project; what is not there
-/// is not waited for.
+/// What the server refuses is gone; what this machine can't send waits until that is mended.
+fn of_verdict(verdict: Verdict) -> Sent {
+    match verdict {
+        Verdict::Delivered => Sent::Delivered,
+        Verdict::Refused(error) if !error.is_local() => Sent::Gone(error),
+        Verdict::Refused(error) | Verdict::Later(error) => Sent::Later(error),
+    }
+}
+
+/// A lookup that failed: the ping waits for a network, a key or a project; a check that is not
+/// there is not waited for.
 fn of_lookup(error: Error) -> Sent {
-    match (error.kind(), verdict::of_error(error)) {
-        (Kind::NotFound, Verdict::Refused(error)) => Sent::Gone(error),
-        (_, Verdict::Refused(error) | Verdict::Later(error)) => Sent::Later(error),
-        (_, Verdict::Delivered) => Sent::Delivered,
+    if error.kind() == Kind::NotFound && !error.is_local() {
+        Sent::Gone(error)
+    } else {
+        Sent::Later(error)
     }
 }
