@@ -34,7 +34,10 @@ pub struct Known {
 
 /// What all clients of one kind share.
 pub struct Scene<'a> {
+    /// Where pings go: to the server, by way of what stands before it.
     pub url: &'a str,
+    /// The server itself.
+    pub server: &'a str,
     pub seed: u64,
     pub over: &'a AtomicBool,
 }
@@ -51,6 +54,8 @@ pub fn raw(scene: &Scene<'_>, number: u64, checks: &[Known]) -> HashMap<String, 
     let mut dice = Dice::of(scene.seed ^ (number << 32));
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(2)))
+        .max_redirects(0)
+        .max_redirects_will_error(false)
         .proxy(None)
         .build()
         .new_agent();
@@ -80,7 +85,11 @@ pub fn raw(scene: &Scene<'_>, number: u64, checks: &[Known]) -> HashMap<String, 
                     .header("X-Pakyas-Run", &run)
                     .header("X-Pakyas-Age", happened.elapsed().as_millis().to_string())
                     .send("what the job wrote");
-                if answer.is_ok() {
+                // Others answer 200 too: what says who speaks is the server's own header.
+                let is_taken = |answer: &ureq::http::Response<ureq::Body>| {
+                    answer.status() == 200 && answer.headers().contains_key("pakyas-server")
+                };
+                if answer.as_ref().is_ok_and(is_taken) {
                     belief = Belief::Delivered;
                     // Once more, as a proxy may.
                     if dice.below(10) != 0 {
@@ -183,7 +192,7 @@ pub fn processes(
 /// Writes what is no ping, or half of one for a check that nobody pings; slowly, or all at once.
 pub fn rude(scene: &Scene<'_>, number: u64, untouched: &Known) {
     let mut dice = Dice::of(scene.seed ^ (number << 48));
-    let address: SocketAddr = scene.url.trim_start_matches("http://").parse().unwrap();
+    let address: SocketAddr = scene.server.trim_start_matches("http://").parse().unwrap();
     let id = &untouched.public_id;
     while !scene.is_over() {
         let bytes = match dice.below(5) {

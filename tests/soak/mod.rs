@@ -14,6 +14,7 @@
 mod books;
 mod clients;
 mod ledger;
+mod middleman;
 mod world;
 
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ use crate::support::home::Home;
 use crate::support::wait_for;
 use clients::{Belief, Jobs, Known, Scene, Sent};
 use ledger::{Ledger, Told};
+use middleman::Middleman;
 use serde_json::Value;
 use world::World;
 
@@ -134,12 +136,14 @@ impl Trial {
             })
             .collect();
         let untouched = create("untouched".to_owned());
-        let homes: Vec<_> = (0..HOMES).map(|_| Home::at(&world.server.url)).collect();
+        let middleman = Middleman::before(&world.server.url);
+        let homes: Vec<_> = (0..HOMES).map(|_| Home::at(&middleman.url)).collect();
 
         let over = AtomicBool::new(false);
-        let url = world.server.url.clone();
+        let server = world.server.url.clone();
         let scene = Scene {
-            url: &url,
+            url: &middleman.url,
+            server: &server,
             seed,
             over: &over,
         };
@@ -169,7 +173,7 @@ impl Trial {
             while begun.elapsed() < lasts {
                 std::thread::sleep(dice.millis(100, 1_500));
                 steps += 1;
-                let what = disturb(&mut world, &ledger, &mut dice, &mut deck);
+                let what = disturb(&mut world, &ledger, &middleman, &mut dice, &mut deck);
                 println!(
                     "soak: {:5.1} s, step {steps}: {what}",
                     begun.elapsed().as_secs_f64()
@@ -230,9 +234,15 @@ impl Drop for Over<'_> {
 
 /// Does to the world what comes next from the `deck`, in which everything is before anything is
 /// again; tells what it was.
-fn disturb(world: &mut World, ledger: &Ledger, dice: &mut Dice, deck: &mut Vec<u64>) -> String {
+fn disturb(
+    world: &mut World,
+    ledger: &Ledger,
+    middleman: &Middleman,
+    dice: &mut Dice,
+    deck: &mut Vec<u64>,
+) -> String {
     if deck.is_empty() {
-        deck.extend(0..8);
+        deck.extend(0..10);
     }
     let drawn = deck.swap_remove(dice.below(deck.len() as u64) as usize);
     let pause = dice.millis(0, 1_000);
@@ -274,10 +284,23 @@ fn disturb(world: &mut World, ledger: &Ledger, dice: &mut Dice, deck: &mut Vec<u
             ledger.sulk(false);
             format!("the webhook target does not answer for {millis} ms")
         }
+        6 | 7 => {
+            let mood = dice.below(Middleman::moods() as u64) as usize;
+            let passes_on = dice.below(2) == 0;
+            let what = middleman.get_in_the_way(mood, passes_on);
+            std::thread::sleep(2 * pause);
+            middleman.step_aside();
+            let too = if passes_on {
+                ", which the server gets"
+            } else {
+                ""
+            };
+            format!("{what} for {} ms in place of answers{too}", 2 * millis)
+        }
         what => {
             let minutes = 1 + dice.below(90) as i64;
             // Neither so far ahead that what is kept becomes too old, nor before the start.
-            let back = what == 6 && world.clock_is_off() > 60 * minutes;
+            let back = what == 8 && world.clock_is_off() > 60 * minutes;
             let seconds = 60 * if back { -minutes } else { minutes };
             let is_away = dice.below(3) == 0;
             if is_away {
