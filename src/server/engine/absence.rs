@@ -65,9 +65,9 @@ impl Absence {
         }
     }
 
-    /// Whether what fell due in it may still wait at `now`.
-    pub fn is_recent(&self, now: Millis) -> bool {
-        self.until <= now && now < self.patient_until
+    /// Whether it was over by `now`.
+    pub fn is_before(&self, now: Millis) -> bool {
+        self.until <= now
     }
 
     /// As a text for [`Absence::parse`].

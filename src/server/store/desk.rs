@@ -54,7 +54,9 @@ impl Desk<'_> {
             self.live.count_ping(row);
         }
         let check = self.live.get(row).ok_or(StoreError::Gone)?;
-        let (state, effects) = engine::step(&check.rules, &check.state, event, self.now);
+        let absence = &self.live.absence;
+        let (state, effects) =
+            engine::step_after(absence, &check.rules, &check.state, event, self.now);
         let (before, after) = (check.state.expected, state.expected);
         let never_finished = effects.iter().any(|effect| {
             let reason = match effect {

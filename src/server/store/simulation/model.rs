@@ -247,30 +247,28 @@ impl Model {
     /// What is true at `now`, of which nothing was known before `known`.
     fn look(&mut self, now: i64, known: i64) {
         let known = known.max(now).max(self.asleep);
-        // What fell due while the server was down comes before what fell due since.
-        if !self
-            .unjudged()
-            .into_iter()
-            .any(|due| self.waits(due, known))
-        {
-            self.judge(now, known);
-        }
+        // Held news is let go of as of the end of the peace, and what came true since is newer.
         let end = self.end_of_peace();
         if self.holding && end <= now && !self.in_peace(now) && !self.waits(end, known) {
+            self.judge(end, known);
             if self.in_peace(known) {
                 self.held_at = known;
             } else {
                 self.holding = false;
-                let was_away = self.fell_asleep < end && end < self.asleep;
-                self.tell(if was_away { end } else { now }, known);
+                self.tell(end, known);
             }
         }
+        self.judge(now, known);
     }
 
     fn judge(&mut self, now: i64, known: i64) {
+        // What waits is judged before what fell due after it.
+        let waiting = self.unjudged().into_iter();
+        let first = waiting.filter(|due| self.waits(*due, known)).min();
+        let until = now.min(first.map_or(now, |first| first - 1));
         for index in 0..self.open.len() {
             let limit = self.decided.limit(self.open[index].started);
-            if self.open[index].lost || limit > now || self.waits(limit, known) {
+            if self.open[index].lost || limit > until {
                 continue;
             }
             self.open[index].lost = true;
