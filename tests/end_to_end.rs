@@ -1,14 +1,12 @@
 //! The two real programs together: what a person types, from the first login to an alert.
-#![cfg(feature = "server")]
 
-mod support;
-
+use crate::support;
+use crate::support::home::Home;
+use crate::support::hook::{Delivered, Hook};
+use crate::support::programs::pakyas;
+use crate::support::server::Server;
+use crate::support::stub::{Reply, Stub};
 use serde_json::{Value, json};
-use support::home::Home;
-use support::hook::{Delivered, Hook};
-use support::programs::pakyas;
-use support::server::Server;
-use support::stub::{Reply, Stub};
 
 const NONE: Value = Value::Null;
 

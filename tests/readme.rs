@@ -1,13 +1,11 @@
 //! The README's examples, typed and compared: what it prints is what a reader gets.
-#![cfg(feature = "server")]
-
-mod support;
 
 use std::process::Command;
 
-use support::TempDir;
-use support::programs::{pakyas, pakyas_server};
-use support::server::Server;
+use crate::support;
+use crate::support::TempDir;
+use crate::support::programs::{pakyas, pakyas_server};
+use crate::support::server::Server;
 
 /// What stands in the README for what differs from run to run.
 const URL: &str = "http://127.0.0.1:8080";

@@ -1,8 +1,5 @@
 //! What a release promises of its programs: they need nothing of the machine but its kernel.
 //! Tried where `PAKYAS_BIN` and `PAKYAS_SERVER_BIN` name the programs (`make test-binaries`).
-#![cfg(feature = "server")]
-
-mod support;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,11 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::support;
+use crate::support::TempDir;
+use crate::support::home::{Home, Outcome, captured};
+use crate::support::programs::{pakyas, pakyas_server};
+use crate::support::server::Server;
 use serde_json::Value;
-use support::TempDir;
-use support::home::{Home, Outcome, captured};
-use support::programs::{pakyas, pakyas_server};
-use support::server::Server;
 
 const NONE: Value = Value::Null;
 

@@ -5,10 +5,10 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use crate::accounts::{add_user, admin, admin_json, anyone, with_token};
 use crate::support::TempDir;
 use crate::support::person::Person;
 use crate::support::server::{Server, command, init};
-use crate::{add_user, admin, admin_json, anyone, with_token};
 
 const NONE: Value = Value::Null;
 

@@ -5,12 +5,12 @@ use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
-use crate::browser::{Browser, form};
+use crate::accounts::{PASSWORD, add_user, admin_json};
+use crate::support::browser::{Browser, form};
 use crate::support::home::Home;
 use crate::support::person::Person;
 use crate::support::server::Server;
 use crate::support::wait_for;
-use crate::{PASSWORD, add_user, admin_json};
 
 fn server() -> Server {
     let server = Server::start();

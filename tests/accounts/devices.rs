@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, Form, form};
+use crate::accounts::{add_user, admin_json, anyone, with_token};
+use crate::support::browser::{Browser, Form, form};
 use crate::support::server::{Answer, Server};
-use crate::{add_user, admin_json, anyone, with_token};
 
 const NONE: Value = Value::Null;
 
@@ -75,7 +75,7 @@ fn a_person_signs_in_sees_which_machine_asks_and_lets_it_in() {
     let page = browser.follow(&to_sign_in);
     let sign_in = form(&page, "/sign-in")
         .with("email", "me@acme.example")
-        .with("password", crate::PASSWORD);
+        .with("password", crate::accounts::PASSWORD);
     let back = browser.send(&sign_in);
     let page = browser.follow(&back);
     assert_eq!(page.status, 200, "{page:?}");

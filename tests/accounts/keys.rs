@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::accounts::{add_user, admin_json, sign_in, sql, with_token};
 use crate::support::server::Server;
 use crate::support::wait_for;
-use crate::{add_user, admin_json, sign_in, sql, with_token};
 
 const NONE: Value = Value::Null;
 

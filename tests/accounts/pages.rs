@@ -1,9 +1,9 @@
 //! What holds for every page: its headers, its cookie, signing in and out.
 
-use crate::browser::{Browser, form};
+use crate::accounts::{PASSWORD, add_user};
 use crate::support::TempDir;
+use crate::support::browser::{Browser, form};
 use crate::support::server::{Server, init};
-use crate::{PASSWORD, add_user};
 
 fn server() -> Server {
     let server = Server::start();
@@ -143,7 +143,7 @@ fn signing_out_needs_the_form_and_ends_the_session() {
     let page = browser.get("/account");
     let csrf = page.body.split("name=\"csrf\" value=\"").nth(1).unwrap();
     let csrf = csrf.split('"').next().unwrap();
-    let form = crate::browser::Form {
+    let form = crate::support::browser::Form {
         action: "/sign-out".to_owned(),
         fields: Vec::new(),
     };
@@ -184,11 +184,12 @@ fn a_cookie_is_no_key_and_a_key_no_cookie() {
     let browser = Browser::signed_in(&server, "me@acme.example");
     let cookie = browser.cookie.unwrap();
     let value = cookie.split_once('=').unwrap().1;
-    crate::with_token(&server, value, None, "GET", "/me", &serde_json::Value::Null).refusal(401);
+    crate::accounts::with_token(&server, value, None, "GET", "/me", &serde_json::Value::Null)
+        .refusal(401);
     let headers = [("cookie", cookie.as_str())];
     let answer = server.request("GET", "/api/v1/me", &headers, b"").unwrap();
     answer.refusal(401);
-    let session = crate::sign_in(&server, "me@acme.example");
+    let session = crate::accounts::sign_in(&server, "me@acme.example");
     let mut other = Browser::new(&server);
     other.cookie = Some(format!(
         "pakyas={}",

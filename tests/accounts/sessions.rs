@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::accounts::{PASSWORD, add_user, admin, admin_json, anyone, sign_in, sql, with_token};
 use crate::support::server::Server;
-use crate::{PASSWORD, add_user, admin, admin_json, anyone, sign_in, sql, with_token};
 
 const NONE: Value = Value::Null;
 

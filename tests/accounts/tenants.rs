@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::accounts::{admin_json, anyone, sql, with_token};
 use crate::support::server::{Answer, Server};
-use crate::{admin_json, anyone, sql, with_token};
 
 const NONE: Value = Value::Null;
 

@@ -6,8 +6,10 @@
 #![allow(missing_docs, reason = "a program, not a library")]
 
 mod figures;
-#[path = "../monitor/support.rs"]
+#[path = "../support/mod.rs"]
 mod support;
+#[path = "../monitor/support.rs"]
+mod wrapper;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use figures::{Aim, Figure, Figures};
 use support::catcher::Catcher;
-use support::{clean, monitor};
+use wrapper::{clean, monitor};
 
 /// How often a job's start is measured, each way.
 const STARTS: usize = 200;

@@ -5,10 +5,11 @@ use std::process::{Child, ChildStderr};
 
 use serde_json::Value;
 
+use crate::browser::tab::{DESKTOP, PHONE, Tab};
+use crate::browser::{ME, job_host, server};
+use crate::support::accounts::PASSWORD;
 use crate::support::home::Home;
 use crate::support::server::Server;
-use crate::tab::{DESKTOP, PHONE, Tab};
-use crate::{ME, job_host, server};
 
 const NONE: Value = Value::Null;
 
@@ -193,7 +194,7 @@ fn signing_in_takes_no_mouse() {
     while tab.evaluate("document.activeElement.name") != "email" {}
     let keys = |text: &str| -> Vec<String> { text.chars().map(String::from).collect() };
     let email = keys(ME);
-    let password = keys(crate::PASSWORD);
+    let password = keys(PASSWORD);
     let mut all: Vec<&str> = email.iter().map(String::as_str).collect();
     all.push("Tab");
     all.extend(password.iter().map(String::as_str));
@@ -286,7 +287,7 @@ fn what_was_typed_outlives_signing_in_anew_in_another_tab() {
     tab.fill("Runs every", "90m");
     let anew = SIGN_IN_ANEW
         .replace("EMAIL", ME)
-        .replace("PASSWORD", crate::PASSWORD);
+        .replace("PASSWORD", PASSWORD);
     assert_eq!(tab.evaluate(&anew), "done");
     tab.press("Create check");
     tab.sees("press the button again");

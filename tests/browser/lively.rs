@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server;
+use crate::browser::server;
 use crate::support::server::Server;
 
 const MINUTE: i64 = 60_000;

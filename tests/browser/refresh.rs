@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
+use crate::browser::tab::{PHONE, Tab};
+use crate::browser::{ME, server};
 use crate::support::server::Server;
-use crate::tab::{PHONE, Tab};
-use crate::{ME, server};
 
 const NONE: Value = Value::Null;
 

@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use crate::lively::lively;
-use crate::pages::{device, id};
+use crate::browser::lively::lively;
+use crate::browser::pages::{device, id};
+use crate::browser::tab::{DESKTOP, PHONE, Tab};
+use crate::browser::{ME, publish};
 use crate::support::server::Server;
-use crate::tab::{DESKTOP, PHONE, Tab};
-use crate::{ME, publish};
 
 /// The pages, each with the name of its picture. A new one is a line.
 fn pictures(server: &Server, projects: &[String]) -> Vec<(&'static str, String)> {

@@ -1,32 +1,83 @@
 //! A tab of a real browser: headless Chromium, driven by `driver.cjs` over its standard input.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::accounts::PASSWORD;
 use crate::support::server::Server;
 
 /// Longer than any command takes on a busy machine, and than a page waits to refresh itself.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// How long a page may take to show by itself what has changed, seconds: two refreshes, and time
-/// for a busy machine.
+/// How long a page may take to show by itself what has changed, seconds. The driver puts the page's
+/// clock forward meanwhile: this is time for a busy machine.
 const REFRESH: u64 = 90;
 
 /// A desk's screen, and a phone's, CSS pixels.
 pub const DESKTOP: (u32, u32) = (1280, 900);
 pub const PHONE: (u32, u32) = (390, 844);
 
-/// A browser with one tab, closed when dropped.
+/// A tab in a profile of its own, closed when dropped. All are in one browser.
 pub struct Tab {
-    child: Child,
-    commands: Option<ChildStdin>,
-    answers: Receiver<String>,
+    number: u64,
+    answers: Receiver<Value>,
+}
+
+/// The one browser of all tests: it takes longer to start than most tests take. It ends with this
+/// process, whose end closes its standard input.
+struct Browser {
+    _node: Child,
+    commands: Mutex<ChildStdin>,
+    tabs: Arc<Mutex<HashMap<u64, Sender<Value>>>>,
+}
+
+impl Browser {
+    /// The browser; none, and a sentence, where this machine lacks what it takes.
+    fn get() -> Result<&'static Self, &'static str> {
+        static BROWSER: OnceLock<Result<Browser, String>> = OnceLock::new();
+        let browser = BROWSER.get_or_init(Self::start);
+        browser.as_ref().map_err(String::as_str)
+    }
+
+    fn start() -> Result<Self, String> {
+        let (chromium, node, modules) = tools()?;
+        let mut node = Command::new(node)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/driver.cjs"))
+            .arg(chromium)
+            .env("NODE_PATH", modules)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|e| format!("node does not start: {e}"))?;
+        let stdout = BufReader::new(node.stdout.take().unwrap());
+        let tabs: Arc<Mutex<HashMap<u64, Sender<Value>>>> = Arc::default();
+        let known = Arc::clone(&tabs);
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let answer: Value = serde_json::from_str(&line).unwrap();
+                let number = answer["tab"].as_u64().unwrap();
+                if let Some(tab) = known.lock().unwrap().get(&number) {
+                    let _ = tab.send(answer);
+                }
+            }
+            // Nobody waits for an answer that will not come.
+            known.lock().unwrap().clear();
+        });
+        Ok(Self {
+            commands: Mutex::new(node.stdin.take().unwrap()),
+            _node: node,
+            tabs,
+        })
+    }
 }
 
 /// The browser, node and what it drives the browser with; a sentence where one is missing.
@@ -66,53 +117,44 @@ impl Tab {
     }
 
     fn with(server: &Server, javascript: bool) -> Option<Self> {
-        let (chromium, node, modules) = match tools() {
-            Ok(tools) => tools,
+        let browser = match Browser::get() {
+            Ok(browser) => browser,
             Err(missing) => {
                 assert!(std::env::var_os("PAKYAS_CI").is_none(), "{missing}");
                 eprintln!("skipped: {missing}");
                 return None;
             }
         };
-        let mut child = Command::new(node)
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/driver.cjs"))
-            .env("NODE_PATH", modules)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let (sender, answers) = channel();
-        thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        let mut tab = Self {
-            commands: child.stdin.take(),
-            child,
-            answers,
-        };
+        browser.tabs.lock().unwrap().insert(number, sender);
+        let mut tab = Self { number, answers };
         tab.ask(
             "start",
             json!({
-                "program": chromium, "origin": server.url, "javascript": javascript,
+                "origin": server.url, "javascript": javascript,
                 "width": DESKTOP.0, "height": DESKTOP.1,
             }),
         );
         Some(tab)
     }
 
+    fn say(&self, command: &str, details: &mut Value) -> String {
+        details["command"] = command.into();
+        details["tab"] = self.number.into();
+        let said = details.to_string();
+        let mut commands = Browser::get().unwrap().commands.lock().unwrap();
+        // One write: that of another test must not come between.
+        let _ = commands.write_all(format!("{said}\n").as_bytes());
+        said
+    }
+
     #[track_caller]
     fn ask(&mut self, command: &str, mut details: Value) -> Value {
-        details["command"] = command.into();
-        let said = details.to_string();
-        writeln!(self.commands.as_mut().unwrap(), "{said}").unwrap();
+        let said = self.say(command, &mut details);
         let answer = self.answers.recv_timeout(PATIENCE);
-        let answer = answer.unwrap_or_else(|e| panic!("no answer to {said}: {e}"));
-        let mut answer: Value = serde_json::from_str(&answer).unwrap();
+        let mut answer = answer.unwrap_or_else(|e| panic!("no answer to {said}: {e}"));
         if let Some(error) = answer["error"].as_str() {
             panic!("{said}: {error}");
         }
@@ -130,7 +172,7 @@ impl Tab {
     #[track_caller]
     pub fn sign_in(&mut self, email: &str) {
         self.fill("Email", email);
-        self.fill("Password", crate::PASSWORD);
+        self.fill("Password", PASSWORD);
         self.press("Sign in");
         self.sees("Sign out");
     }
@@ -148,12 +190,6 @@ impl Tab {
     #[track_caller]
     pub fn fill(&mut self, label: &str, value: &str) {
         self.ask("fill", json!({ "label": label, "value": value }));
-    }
-
-    /// Chooses in the list with that label, by value or by text.
-    #[track_caller]
-    pub fn choose(&mut self, label: &str, value: &str) {
-        self.ask("choose", json!({ "label": label, "value": value }));
     }
 
     /// Ticks the box with that label, or clears it.
@@ -226,7 +262,7 @@ impl Tab {
         self.ask("text", json!({})).as_str().unwrap().to_owned()
     }
 
-    /// Waits until the page shows this, and loads nothing anew for it.
+    /// Waits until the page shows this, and loads nothing anew for it. The page's clock runs ahead.
     #[track_caller]
     pub fn sees(&mut self, text: &str) {
         let wanted = json!({ "wanted": text, "gone": false, "seconds": REFRESH });
@@ -256,11 +292,17 @@ impl Tab {
         self.lines("audit")
     }
 
+    /// The same, of nothing but whether texts stand out from what is behind them.
+    #[track_caller]
+    pub fn audit_contrast(&mut self) -> Vec<String> {
+        self.lines("auditContrast")
+    }
+
     /// Errors and warnings of the console, violations of the policy among them, and requests to
     /// any other place, since the last time.
     #[track_caller]
     pub fn problems(&mut self) -> Vec<String> {
-        self.lines("problems")
+        self.lines("takeProblems")
     }
 
     #[track_caller]
@@ -278,10 +320,8 @@ impl Tab {
 
 impl Drop for Tab {
     fn drop(&mut self) {
-        // It closes the browser when nothing more is said, also where a test has failed.
-        drop(self.commands.take());
-        while self.answers.recv_timeout(Duration::from_secs(20)).is_ok() {}
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.say("close", &mut json!({}));
+        let tabs = &Browser::get().unwrap().tabs;
+        tabs.lock().unwrap().remove(&self.number);
     }
 }

@@ -1,9 +1,9 @@
 //! Who is signed in and where, what is shown to that browser alone, and what the settings say of
 //! what did not work.
 
-use crate::browser::{Browser, form};
+use crate::dashboard::{PASSWORD, add_user, send};
+use crate::support::browser::{Browser, form};
 use crate::support::server::Server;
-use crate::{PASSWORD, add_user, send};
 
 const ME: &str = "me@acme.example";
 

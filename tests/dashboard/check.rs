@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, Form};
+use crate::dashboard::{add_user, at, now, row, sql};
+use crate::support::browser::{Browser, Form};
 use crate::support::hook::Hook;
 use crate::support::server::{Answer, Server};
 use crate::support::wait_for;
-use crate::{add_user, at, now, row, sql};
 
 const NONE: Value = Value::Null;
 const DAY: i64 = 86_400_000;

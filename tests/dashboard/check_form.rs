@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::browser::Browser;
+use crate::dashboard::{add_user, form_to, send};
+use crate::support::browser::Browser;
 use crate::support::server::{Answer, Server};
-use crate::{add_user, form_to, send};
 
 const NONE: Value = Value::Null;
 const NEW: &str = "/checks/new";

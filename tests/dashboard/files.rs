@@ -1,6 +1,6 @@
 //! The look and the scripts: kept by browsers for as long as they are what the pages ask for.
 
-use crate::browser::Browser;
+use crate::support::browser::Browser;
 use crate::support::server::Server;
 
 #[test]

@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use crate::browser::{Browser, Form};
+use crate::dashboard::{PASSWORD, add_user, form_to, send};
+use crate::support::browser::{Browser, Form};
 use crate::support::server::Server;
-use crate::{PASSWORD, add_user, form_to, send};
 
 const NEW: &str = "/checks/new";
 const ME: &str = "me@acme.example";
@@ -184,7 +184,7 @@ fn who_is_not_signed_in_any_more_is_told_so_and_gets_back_to_the_form() {
         "{}",
         sign_in.body
     );
-    let form = crate::browser::form(&sign_in, "/sign-in");
+    let form = crate::support::browser::form(&sign_in, "/sign-in");
     let back = format!("{NEW}?org={}&project={}", server.org_id, server.project_id);
     assert_eq!(of(&form, "next"), back);
     let answer = browser.send(&form.with("email", ME).with("password", PASSWORD));

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::add_user;
-use crate::browser::Browser;
+use crate::dashboard::add_user;
+use crate::support::browser::Browser;
 use crate::support::server::Server;
 
 /// The lines for one program, and the hint above them, of a check that is made with this.

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::browser::Browser;
+use crate::dashboard::{add_user, at, now, row, sql};
+use crate::support::browser::Browser;
 use crate::support::server::Server;
-use crate::{add_user, at, now, row, sql};
 
 const NONE: Value = Value::Null;
 const HOUR: i64 = 3_600_000;

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::add_user;
-use crate::browser::{Browser, form};
+use crate::dashboard::add_user;
+use crate::support::browser::{Browser, form};
 use crate::support::server::{Answer, Server};
 
 const NONE: Value = Value::Null;
@@ -169,7 +169,7 @@ fn only_owners_and_admins_of_the_organization_decide() {
     let mut them = Browser::signed_in(&server, "them@other.example");
     assert_eq!(them.get(&path).status, 404);
     assert_eq!(them.send(&mine).status, 403, "the token is mine");
-    let own = crate::form_to(&them.get("/account"), &path, &[("action", "page")]);
+    let own = crate::dashboard::form_to(&them.get("/account"), &path, &[("action", "page")]);
     assert_eq!(them.send(&own).status, 404);
     for email in ["looks@acme.example", "works@acme.example"] {
         let mut browser = Browser::signed_in(&server, email);
@@ -282,9 +282,9 @@ fn of_what_is_wrong_now_the_worst_stands_first() {
         ("c-down", "down"),
     ] {
         let check = server.check(slug, 3600, 300, &json!({}));
-        let row = crate::row(&check);
+        let row = crate::dashboard::row(&check);
         let status = format!("UPDATE check_ SET status = '{status}' WHERE row = {row};");
-        crate::sql(&server, &status);
+        crate::dashboard::sql(&server, &status);
     }
     let mut me = Browser::signed_in(&server, "me@acme.example");
     change(&server, &mut me, &[("action", "page"), ("path", "jobs")]);

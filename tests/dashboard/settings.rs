@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::browser::Browser;
+use crate::dashboard::{PASSWORD, add_user, form_to, send};
+use crate::support::browser::Browser;
 use crate::support::hook::Hook;
 use crate::support::server::{Answer, Server};
-use crate::{PASSWORD, add_user, form_to, send};
 
 const NONE: Value = Value::Null;
 const OWNER: &str = "me@acme.example";

@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use crate::browser::Browser;
+use crate::dashboard::{add_user, send};
+use crate::support::browser::Browser;
 use crate::support::hook::Hook;
 use crate::support::server::Server;
 use crate::support::wait_for;
-use crate::{add_user, send};
 
 const ME: &str = "me@acme.example";
 

@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use crate::browser::{Browser, form};
+use crate::dashboard::{PASSWORD, add_user};
+use crate::support::browser::{Browser, form};
 use crate::support::server::Server;
-use crate::{PASSWORD, add_user};
 
 const ME: &str = "me@acme.example";
 
@@ -47,7 +47,7 @@ fn who_belongs_to_two_organizations_stays_in_the_one_that_they_are_in() {
         ("schedule", "simple"),
         ("period", "1h"),
     ];
-    let answer = crate::send(&mut browser, "/account", "/checks/new", &new);
+    let answer = crate::dashboard::send(&mut browser, "/account", "/checks/new", &new);
     let check = answer.header("location").to_owned();
     server_ping(&mut browser, &server, &check);
     let page = browser.get(&check);
@@ -102,8 +102,8 @@ fn a_new_check_from_a_projects_page_is_for_that_project() {
     let server = server();
     let mut browser = Browser::signed_in(&server, ME);
     let page = "/settings/projects";
-    crate::send(&mut browser, page, page, &[("name", "Aaa")]);
-    crate::send(&mut browser, page, page, &[("name", "Zzz")]);
+    crate::dashboard::send(&mut browser, page, page, &[("name", "Aaa")]);
+    crate::dashboard::send(&mut browser, page, page, &[("name", "Zzz")]);
     let list = browser.get(page).body;
     let before = list.split("\">Zzz</a>").next().unwrap();
     let zzz = before.rsplit("/projects/").next().unwrap().to_owned();

@@ -47,7 +47,11 @@ fn apart(name: &str, test: impl FnOnce()) {
     again
         .args(flags)
         .arg(std::env::current_exe().unwrap())
-        .args([&format!("links::{name}"), "--exact", "--nocapture"])
+        .args([
+            &format!("delivery::links::{name}"),
+            "--exact",
+            "--nocapture",
+        ])
         .env(APART, "1")
         .stdin(Stdio::null());
     let Output {

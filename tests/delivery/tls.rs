@@ -1,9 +1,6 @@
 //! Encryption and proxies: a certificate that can be trusted delivers, one that can't is told in
 //! a clear sentence, gets no secret, and neither harms the job nor loses its report.
 
-#[path = "../support/proxy.rs"]
-mod proxy;
-
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -11,8 +8,8 @@ use jiff::Timestamp;
 use rustls::ProtocolVersion;
 use serde_json::{Value, json};
 
-use self::proxy::Proxy;
 use crate::support::home::{Home, Outcome};
+use crate::support::proxy::Proxy;
 use crate::support::server::Server;
 use crate::support::stub::{Reply, Stub};
 use crate::support::tls::{Authority, Front, VALID};

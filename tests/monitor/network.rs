@@ -3,11 +3,11 @@
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-use crate::support::catcher::{Answer, Catcher};
-use crate::support::os::{self, Start};
-use crate::support::{
+use crate::monitor::support::{
     self, clean, monitor, monitor_arguments, output_of, pakyas, read_line, run, text,
 };
+use crate::support::catcher::{Answer, Catcher};
+use crate::support::os::{self, Start};
 
 /// Runs a job that ends with 7 and checks that it ran, that its code came through, and that all
 /// that the wrapper said is one line of its own.
@@ -79,7 +79,7 @@ fn a_redirect_does_no_harm() {
 
 #[test]
 fn a_machine_with_no_route_does_no_harm() {
-    let Some(mut unshare) = crate::places::unshare(&["-n"]) else {
+    let Some(mut unshare) = crate::monitor::places::unshare(&["-n"]) else {
         return;
     };
     unshare

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use pakyas::sys::{self, Await};
 
-use crate::support::catcher::Catcher;
-use crate::support::os::{self, Start, start_with};
-use crate::support::{
+use crate::monitor::support::{
     PATIENCE, clean, code_of, folder, monitor, output_of, read_all, read_line, run, text,
 };
+use crate::support::catcher::Catcher;
+use crate::support::os::{self, Start, start_with};
 
 /// Bytes of all values, in an order that a mistake would disturb.
 fn noise(length: usize) -> Vec<u8> {
@@ -91,18 +91,24 @@ fn streams_that_are_the_same_pipe_keep_their_order() {
 fn a_gigabyte_through_stderr_takes_no_more_memory_than_a_line() {
     let server = Catcher::new();
     let mut child = monitor(&server.url())
-        .args(["--", "sh", "-c", "head -c 1073741824 /dev/zero >&2; exit 7"])
+        .args(["--", "sh", "-c"])
+        .arg("head -c 1073741824 /dev/zero >&2; read -r line; exit 7")
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut stderr = child.stderr.take().unwrap();
-    let reader = thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()).unwrap());
-    let (code, peak_kb) = os::wait_with_peak_memory(child);
-    assert_eq!(reader.join().unwrap(), 1 << 30);
-    assert_eq!(code, Some(7));
-    // What this test process had when it forked counts too (getrusage(2)), hence not less.
-    assert!(peak_kb < 24 * 1024, "{peak_kb} KiB");
+    let all = std::io::copy(&mut (&mut stderr).take(1 << 30), &mut std::io::sink());
+    assert_eq!(all.unwrap(), 1 << 30);
+    // The peak of the wrapper alone (proc(5)), while it is still there to be asked.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak_kb = peak.unwrap().trim().trim_end_matches(" kB");
+    assert!(peak_kb.parse::<u64>().unwrap() < 16 * 1024, "{peak_kb} KiB");
+    child.stdin.take().unwrap().write_all(b"end\n").unwrap();
+    assert_eq!(read_all(&mut stderr), b"");
+    assert_eq!(code_of(child), Some(7));
     assert!(server.end().body.len() <= 10_000);
 }
 
@@ -302,8 +308,8 @@ fn the_job_inherits_other_descriptors_and_none_of_ours() {
     let mut wrapped = clean("env");
     with_one_more(&mut wrapped);
     wrapped
-        .arg(crate::support::pakyas())
-        .args(crate::support::monitor_arguments(&server.url()))
+        .arg(crate::monitor::support::pakyas())
+        .args(crate::monitor::support::monitor_arguments(&server.url()))
         .args(["--timeout", "10m", "--", "sh", "-c", list]);
     let [bare, wrapped] = [bare, wrapped].map(|mut command| text(&run(&mut command).stdout));
     assert!(bare.contains('9'), "{bare}");
@@ -363,7 +369,7 @@ fn the_next_write_after_a_reader_went_away_gets_sigpipe() {
     drop(child.stdout.take());
     // Nothing tells us when the wrapper has noticed; it must, since its write end is broken.
     let wrapper = child.id();
-    crate::support::wait_until("the wrapper has closed the job's pipe", || {
+    crate::monitor::support::wait_until("the wrapper has closed the job's pipe", || {
         !has_open(wrapper, "pipe:", &job_stdout(wrapper))
     });
     drop(child.stdin.take());
@@ -372,7 +378,7 @@ fn the_next_write_after_a_reader_went_away_gets_sigpipe() {
 
 /// The pipe that is the stdout of the wrapper's job.
 fn job_stdout(wrapper: u32) -> String {
-    let job = crate::support::child_of(wrapper);
+    let job = crate::monitor::support::child_of(wrapper);
     std::fs::read_link(format!("/proc/{job}/fd/1"))
         .map(|link| link.to_string_lossy().into_owned())
         .unwrap_or_default()
@@ -443,7 +449,7 @@ fn what_the_job_wrote_is_not_lost_to_a_slow_reader() {
     let mut stdout = child.stdout.take().unwrap();
     assert_eq!(read_line(&mut stdout), "ready");
     // Room for all that the job writes, so that it ends while most of that is under way.
-    let job = crate::support::child_of(child.id());
+    let job = crate::monitor::support::child_of(child.id());
     let pipe = File::options()
         .write(true)
         .open(format!("/proc/{job}/fd/1"));

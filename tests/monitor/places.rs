@@ -2,8 +2,10 @@
 
 use std::process::{Command, Stdio};
 
+use crate::monitor::support::{
+    self, child_of, clean, monitor, monitor_arguments, os, pakyas, run, text,
+};
 use crate::support::catcher::Catcher;
-use crate::support::{self, child_of, clean, monitor, monitor_arguments, os, pakyas, run, text};
 
 /// A command that runs what follows in namespaces of its own, `-n` for the network and so on;
 /// `None`, said on stderr, where this machine lets nobody do that.

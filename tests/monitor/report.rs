@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use crate::monitor::support::{folder, monitor, run, text};
 use crate::support::catcher::{Catcher, Request};
-use crate::support::{folder, monitor, run, text};
 
 /// The limit of API.md, "Ping-Body-Limit".
 const BODY_LIMIT: usize = 10_000;

@@ -5,12 +5,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::catcher::{Answer, Catcher};
-use crate::support::os::{self, Start, start_with};
-use crate::support::{
+use crate::monitor::support::{
     child_of, clean, code_of, is_pending, is_running, monitor, read_line, run, send_and_await,
     settle, state_of, text, wait_until,
 };
+use crate::support::catcher::{Answer, Catcher};
+use crate::support::os::{self, Start, start_with};
 
 /// A shell that says the name of each of these signals as it gets it, until USR2.
 const SAYS_ITS_SIGNALS: &str = "for s in TERM INT HUP QUIT USR1 CONT WINCH TSTP ALRM URG; do \

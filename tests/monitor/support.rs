@@ -4,17 +4,6 @@
 #![allow(dead_code, reason = "the bench uses a part")]
 #![allow(missing_docs, reason = "read beside the tests that use it")]
 
-#[path = "../support/catcher.rs"]
-pub mod catcher;
-#[path = "../support/os.rs"]
-pub mod os;
-#[path = "../support/person.rs"]
-pub mod person;
-#[path = "../support/programs.rs"]
-mod programs;
-#[path = "../support/stub.rs"]
-pub mod stub;
-
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -26,14 +15,8 @@ use std::time::{Duration, Instant};
 
 use pakyas::sys::{self, Await};
 
-pub use self::programs::pakyas;
-
-/// How long a test waits for what must come about: far more than it takes, so that only what
-/// never comes fails.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A public id; the ping target does not care which.
-pub const PUBLIC_ID: &str = "550e8400-e29b-41d4-a716-446655440000";
+pub use crate::support::programs::pakyas;
+pub use crate::support::{PATIENCE, PUBLIC_ID, os, text};
 
 /// A command with an environment of its own: no settings, and a home that is not there.
 pub fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
@@ -196,9 +179,4 @@ pub fn read_all(from: &mut (impl Read + AsFd)) -> Vec<u8> {
             count => all.extend_from_slice(&chunk[..count]),
         }
     }
-}
-
-/// What was written, as text.
-pub fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::process::Command;
 
+use crate::monitor::support::{clean, folder, monitor, pakyas, settle, state_of, wait_until};
 use crate::support::catcher::Catcher;
 use crate::support::os::{self, pseudo_terminal, start_on_terminal};
 use crate::support::person::Person;
-use crate::support::{clean, folder, monitor, pakyas, settle, state_of, wait_until};
 
 const CTRL_C: &[u8] = b"\x03";
 const CTRL_Z: &[u8] = b"\x1a";
@@ -17,7 +17,7 @@ fn line(server: &Catcher, flags: &str, script: &str) -> String {
         "{} monitor --ping-url {} --public_id {} {flags} -- sh -c '{script}'",
         pakyas().display(),
         server.url(),
-        crate::support::PUBLIC_ID
+        crate::monitor::support::PUBLIC_ID
     )
 }
 
@@ -95,7 +95,7 @@ fn a_terminal_that_goes_away_hangs_up_on_the_job() {
     let mut seen = [0; 5];
     person.read_exact(&mut seen).unwrap();
     drop(person);
-    assert_eq!(crate::support::code_of(child), Some(5));
+    assert_eq!(crate::monitor::support::code_of(child), Some(5));
     assert_eq!(std::fs::read_to_string(note).unwrap(), "hung up\n");
     assert_eq!(server.end().path, "/5");
 }
@@ -153,7 +153,7 @@ fn with_a_timeout_a_command_that_is_not_there_leaves_the_terminal_alone() {
          echo ended with $?; read line; echo \"shell read $line\"",
         pakyas().display(),
         server.url(),
-        crate::support::PUBLIC_ID
+        crate::monitor::support::PUBLIC_ID
     );
     let mut person = Person::starts(shell(&script));
     person.sees("ended with 127");
@@ -170,7 +170,7 @@ fn in_the_background_a_command_that_is_not_there_takes_no_terminal() {
          wait $!; echo ended with $?; read line; echo \"shell read $line\"",
         pakyas().display(),
         server.url(),
-        crate::support::PUBLIC_ID
+        crate::monitor::support::PUBLIC_ID
     );
     let mut person = Person::starts(shell(&script));
     person.sees("ended with 127");

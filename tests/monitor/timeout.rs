@@ -2,8 +2,8 @@
 
 use std::process::Stdio;
 
+use crate::monitor::support::{monitor, read_all, run};
 use crate::support::catcher::Catcher;
-use crate::support::{monitor, read_all, run};
 
 #[test]
 fn a_job_that_outlives_its_timeout_is_ended_and_reported_with_the_reason() {
@@ -53,7 +53,7 @@ fn a_job_that_ignores_sigterm_is_killed_with_all_that_it_started() {
         .spawn()
         .unwrap();
     let mut stdout = child.stdout.take().unwrap();
-    assert_eq!(crate::support::code_of(child), Some(124));
+    assert_eq!(crate::monitor::support::code_of(child), Some(124));
     // The end of the file comes once nobody is left who could write.
     read_all(&mut stdout);
     assert_eq!(
@@ -77,7 +77,7 @@ fn what_a_job_leaves_behind_when_its_time_is_out_is_killed_too() {
         .spawn()
         .unwrap();
     let mut stdout = child.stdout.take().unwrap();
-    assert_eq!(crate::support::code_of(child), Some(124));
+    assert_eq!(crate::monitor::support::code_of(child), Some(124));
     read_all(&mut stdout);
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::clients::{Belief, Ran, Sent};
-use crate::ledger::Told;
+use crate::soak::clients::{Belief, Ran, Sent};
+use crate::soak::ledger::Told;
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::ledger::Ledger;
+use crate::soak::ledger::Ledger;
 use crate::support::server::{Server, init};
 use crate::support::{self, TempDir};
 
@@ -33,7 +33,12 @@ pub fn apart(name: &str) -> bool {
     let status = Command::new("unshare")
         .args(flags)
         .arg(std::env::current_exe().unwrap())
-        .args([name, "--exact", "--include-ignored", "--nocapture"])
+        .args([
+            &format!("soak::{name}"),
+            "--exact",
+            "--include-ignored",
+            "--nocapture",
+        ])
         .env(APART, "1")
         .status()
         .unwrap();

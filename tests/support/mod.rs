@@ -3,12 +3,19 @@
 //! Each test binary uses some of it only.
 #![allow(dead_code)]
 
+#[cfg(feature = "server")]
+pub mod accounts;
+#[cfg(feature = "server")]
+pub mod browser;
+pub mod catcher;
 pub mod dice;
 pub mod home;
 pub mod hook;
 pub mod os;
 pub mod person;
 pub mod programs;
+#[cfg(feature = "server")]
+pub mod proxy;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]
@@ -24,7 +31,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes on a busy machine, short enough for a person to wait.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A public id; the ping target does not care which.
+pub const PUBLIC_ID: &str = "550e8400-e29b-41d4-a716-446655440000";
+
+/// What was written, as text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
 
 /// Asks `condition` again and again until it gives something.
 pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {

@@ -7,7 +7,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::ptr::null_mut;
 
 /// Sends a signal to a process that this test started, or to a child of one.
@@ -16,22 +16,6 @@ pub fn kill(pid: u32, signal: i32) {
     assert!(pid > 1);
     // SAFETY: kill(2) touches no memory.
     assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
-}
-
-/// How a child that was waited for ended: its exit code, and the peak memory in KiB of it or
-/// of the largest descendant that it waited for (wait4(2)).
-pub fn wait_with_peak_memory(child: Child) -> (Option<i32>, u64) {
-    let pid = i32::try_from(child.id()).unwrap();
-    let mut status = 0;
-    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: both pointers are to locals; zeroes are a valid rusage.
-    let usage = unsafe {
-        let waited = libc::wait4(pid, &mut status, 0, usage.as_mut_ptr());
-        assert_eq!(waited, pid, "{}", io::Error::last_os_error());
-        usage.assume_init()
-    };
-    let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
-    (code, usage.ru_maxrss as u64)
 }
 
 /// Makes a pipe hold this many bytes, where the machine allows so many.

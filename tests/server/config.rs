@@ -1,14 +1,12 @@
 //! The command line and the configuration of pakyas-server: what is wrong is told, all of it at
 //! once, before and without serving.
-#![cfg(feature = "server")]
-
-mod support;
 
 use std::path::Path;
 use std::process::Output;
 
-use support::TempDir;
-use support::server::{Server, command, init};
+use crate::support;
+use crate::support::TempDir;
+use crate::support::server::{Server, command, init};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

@@ -1,8 +1,5 @@
 //! pakyas-server as whoever runs it sees it: encryption, proxies, limits, logs, numbers, backups,
 //! and what systemd and containers ask of it.
-#![cfg(feature = "server")]
-
-mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -15,10 +12,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::support;
+use crate::support::TempDir;
+use crate::support::server::{Answer, Server, command, init};
+use crate::support::tls::{Authority, Identity, VALID};
 use serde_json::Value;
-use support::TempDir;
-use support::server::{Answer, Server, command, init};
-use support::tls::{Authority, Identity, VALID};
 
 const NONE: Value = Value::Null;
 

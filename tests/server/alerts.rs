@@ -1,13 +1,11 @@
 //! From silence or failure to an alert that somebody gets: real time, a real webhook target.
-#![cfg(feature = "server")]
 
-mod support;
-
+use crate::support;
+use crate::support::hook::{Delivered, Hook, Manner};
+use crate::support::server::Server;
+use crate::support::stub::{Reply, Stub};
+use crate::support::wait_for;
 use serde_json::{Value, json};
-use support::hook::{Delivered, Hook, Manner};
-use support::server::Server;
-use support::stub::{Reply, Stub};
-use support::wait_for;
 
 const NONE: Value = Value::Null;
 
@@ -546,7 +544,7 @@ fn a_database_of_before_keeps_its_channels_and_what_waits_for_them() {
     let directory = support::TempDir::new();
     // What the first version wrote, with an alert that was not delivered yet.
     let db = rusqlite::Connection::open(directory.path().join("pakyas.db")).unwrap();
-    db.execute_batch(include_str!("../src/server/store/migrations/0001.sql"))
+    db.execute_batch(include_str!("../../src/server/store/migrations/0001.sql"))
         .unwrap();
     db.pragma_update(None, "user_version", 1).unwrap();
     db.execute_batch(&format!(

@@ -96,7 +96,7 @@ impl<'a> Browser<'a> {
         let page = browser.get("/sign-in");
         let form = form(&page, "/sign-in")
             .with("email", email)
-            .with("password", crate::PASSWORD);
+            .with("password", super::accounts::PASSWORD);
         let answer = browser.send(&form);
         assert_eq!(answer.status, 303, "{answer:?}");
         browser

@@ -1,11 +1,8 @@
 //! The pages in a real browser: headless Chromium, driven by Playwright, audited by axe.
 //!
 //! `tab.rs` is the browser, `pages.rs` the table of all pages and what holds for each,
-//! `journeys.rs` what people do, `refresh.rs` what a page does while nobody does, `lively.rs` a server with a past, `screenshots.rs` pictures of it.
-#![cfg(feature = "server")]
-
-#[path = "../support/mod.rs"]
-mod support;
+//! `journeys.rs` what people do, `refresh.rs` what a page does while nobody does, `lively.rs` a
+//! server with a past, `screenshots.rs` pictures of it.
 
 mod journeys;
 mod lively;
@@ -14,12 +11,9 @@ mod refresh;
 mod screenshots;
 mod tab;
 
-use support::TempDir;
-use support::home::Home;
-use support::server::Server;
-
-/// Everybody's password in these tests.
-pub const PASSWORD: &str = "correct horse battery";
+use crate::support::accounts::add_user;
+use crate::support::home::Home;
+use crate::support::server::Server;
 
 /// Who looks at the pages.
 pub const ME: &str = "me@acme.example";
@@ -27,12 +21,7 @@ pub const ME: &str = "me@acme.example";
 /// A server with one owner who can sign in.
 pub fn server() -> Server {
     let server = Server::start();
-    let directory = TempDir::new();
-    let file = directory.path().join("password");
-    std::fs::write(&file, PASSWORD).unwrap();
-    let file = file.to_str().unwrap();
-    let words = ["user", "add", ME, "--org", "Acme", "--role", "owner"];
-    server.administer(&[&words[..], &["--password-file", file]].concat());
+    add_user(&server, ME, "Acme", "owner");
     server
 }
 

@@ -1,17 +1,15 @@
 //! Cron schedules, time zones and maintenance windows from outside, and a database that was
 //! written before there were any.
-#![cfg(feature = "server")]
 
-mod support;
-
+use crate::support;
+use crate::support::TempDir;
+use crate::support::hook::{Delivered, Hook};
+use crate::support::server::Server;
+use crate::support::wait_for;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
-use support::TempDir;
-use support::hook::{Delivered, Hook};
-use support::server::Server;
-use support::wait_for;
 use uuid::Uuid;
 
 const NONE: Value = Value::Null;
@@ -517,7 +515,7 @@ fn the_organizations_time_zone_counts_where_a_check_has_none() {
 }
 
 /// The tables as the first released schema had them.
-const FIRST_SCHEMA: &str = include_str!("../src/server/store/migrations/0001.sql");
+const FIRST_SCHEMA: &str = include_str!("../../src/server/store/migrations/0001.sql");
 
 #[test]
 fn a_database_of_the_first_schema_is_brought_along_with_all_its_state() {

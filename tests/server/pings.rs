@@ -1,13 +1,11 @@
 //! Pings from outside: every form, every header, every refusal.
-#![cfg(feature = "server")]
-
-mod support;
 
 use std::io::Write;
 use std::os::fd::AsFd;
 
+use crate::support;
+use crate::support::server::Server;
 use serde_json::{Value, json};
-use support::server::Server;
 
 const NONE: Value = Value::Null;
 

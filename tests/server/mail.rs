@@ -1,16 +1,14 @@
 //! Alerts by email: a real mail server as a process, with STARTTLS, TLS and logins.
-#![cfg(feature = "server")]
-
-mod support;
 
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::Command;
 
+use crate::support;
+use crate::support::server::Server;
+use crate::support::smtp::{PASSWORD, Smtp, USER, header, unfolded};
+use crate::support::wait_for;
 use serde_json::{Value, json};
-use support::server::Server;
-use support::smtp::{PASSWORD, Smtp, USER, header, unfolded};
-use support::wait_for;
 
 const NONE: Value = Value::Null;
 const TARGET: &str = "ops@example.com";

@@ -1,17 +1,15 @@
 //! One transition, one alert: counted while the server is killed again and again.
-#![cfg(feature = "server")]
-
-mod support;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support;
+use crate::support::dice::Dice;
+use crate::support::hook::{Delivered, Hook};
+use crate::support::server::Server;
+use crate::support::wait_for;
 use serde_json::{Value, json};
-use support::dice::Dice;
-use support::hook::{Delivered, Hook};
-use support::server::Server;
-use support::wait_for;
 
 /// Checks that fail and succeed in turn, and how often each does both.
 const FAILING: usize = 24;

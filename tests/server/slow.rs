@@ -1,16 +1,15 @@
 //! The HTTP server against more slow clients than it has threads: who asks properly is answered
 //! meanwhile, and the others are let go at their deadline.
 
-#![cfg(feature = "server")]
-
-mod support;
-
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::support;
+use crate::support::server::Server;
+use crate::support::tls::{Authority, VALID};
 use pakyas::server::http::{
     BodyRule, Counts, Handler, Limits, Listener, Request, Response, Setup, Tls, TlsFiles,
 };
@@ -18,8 +17,6 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
-use support::server::Server;
-use support::tls::{Authority, VALID};
 use ureq::http::{Method, StatusCode};
 
 /// More than the kernel takes for a client that reads nothing, bytes.

@@ -1,8 +1,5 @@
 //! The HTTP side against clients that are slow, broken or hostile: raw bytes on a socket, and
 //! limits small enough to be reached.
-#![cfg(feature = "server")]
-
-mod support;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support;
+use crate::support::tls::{Authority, VALID};
 use pakyas::server::http::{
     BodyRule, Counts, Handler, Handling, Limits, Listener, Request, Response, Setup, Tls, TlsFiles,
 };
-use support::tls::{Authority, VALID};
 use ureq::http::{Method, StatusCode};
 
 /// More than the kernel takes for a client that reads nothing, bytes.

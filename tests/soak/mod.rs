@@ -10,10 +10,6 @@
 //! - The spools are empty once the server is back.
 //!
 //! `make soak` runs `hours_in_minutes` with SOAK_MINUTES, SOAK_CHECKS and SOAK_SEED.
-#![cfg(feature = "server")]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod books;
 mod clients;
@@ -26,12 +22,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
+use crate::support::dice::Dice;
+use crate::support::home::Home;
+use crate::support::wait_for;
 use clients::{Belief, Jobs, Known, Scene, Sent};
 use ledger::{Ledger, Told};
 use serde_json::Value;
-use support::dice::Dice;
-use support::home::Home;
-use support::wait_for;
 use world::World;
 
 /// Threads that ping raw, homes with a real `pakyas`, and threads that behave badly.

@@ -1,8 +1,5 @@
 //! The client from outside: the real program, over a real socket, in a home of its own.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod addresses;
 mod commands;
 mod completion;

@@ -1,12 +1,7 @@
 //! People, keys and signing in, from outside: the real server, a browser made of its forms, a
 //! person at a terminal.
-#![cfg(feature = "server")]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod admin;
-mod browser;
 mod client;
 mod devices;
 mod keys;
@@ -17,12 +12,9 @@ mod terminal;
 
 use std::process::Output;
 
+pub use crate::support::accounts::{PASSWORD, add_user, sql};
+use crate::support::server::{Answer, Server, command};
 use serde_json::{Value, json};
-use support::TempDir;
-use support::server::{Server, command};
-
-/// Everybody's password in these tests.
-pub const PASSWORD: &str = "correct horse battery";
 
 /// A command about accounts, beside the running server.
 pub fn admin(server: &Server, words: &[&str]) -> Output {
@@ -42,28 +34,6 @@ pub fn admin_json(server: &Server, words: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Adds a person with [`PASSWORD`] to the organization.
-pub fn add_user(server: &Server, email: &str, org: &str, role: &str) {
-    let directory = TempDir::new();
-    let file = directory.path().join("password");
-    std::fs::write(&file, PASSWORD).unwrap();
-    let file = file.to_str().unwrap().to_owned();
-    admin_json(
-        server,
-        &[
-            "user",
-            "add",
-            email,
-            "--org",
-            org,
-            "--role",
-            role,
-            "--password-file",
-            &file,
-        ],
-    );
-}
-
 /// Signs in as programs do; gives the answer's fields.
 pub fn sign_in(server: &Server, email: &str) -> Value {
     let body = json!({"email": email, "password": PASSWORD});
@@ -73,7 +43,7 @@ pub fn sign_in(server: &Server, email: &str) -> Value {
 }
 
 /// A request to the management API without any key.
-pub fn anyone(server: &Server, method: &str, path: &str, body: &Value) -> support::server::Answer {
+pub fn anyone(server: &Server, method: &str, path: &str, body: &Value) -> Answer {
     let body = if body.is_null() {
         String::new()
     } else {
@@ -92,7 +62,7 @@ pub fn with_token(
     method: &str,
     path: &str,
     body: &Value,
-) -> support::server::Answer {
+) -> Answer {
     let authorization = format!("Bearer {token}");
     let mut headers = vec![("authorization", authorization.as_str())];
     headers.extend(org.map(|org| ("x-pakyas-org", org)));
@@ -104,11 +74,4 @@ pub fn with_token(
     server
         .request(method, &format!("/api/v1{path}"), &headers, body.as_bytes())
         .unwrap()
-}
-
-/// Statements run beside the running server: what no command does, such as making time pass.
-pub fn sql(server: &Server, statement: &str) {
-    let db = rusqlite::Connection::open(server.database()).unwrap();
-    db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
-    db.execute_batch(statement).unwrap();
 }

@@ -1,7 +1,4 @@
 //! pakyas-server as a process: its command line, its end, and what survives `kill -9`.
-#![cfg(feature = "server")]
-
-mod support;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -9,10 +6,11 @@ use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::support;
+use crate::support::TempDir;
+use crate::support::programs::pakyas_server;
+use crate::support::server::{Server, command, init};
 use serde_json::Value;
-use support::TempDir;
-use support::programs::pakyas_server;
-use support::server::{Server, command, init};
 
 const NONE: Value = Value::Null;
 

@@ -1,22 +1,19 @@
 //! The user guide, executed: every line with `pakyas` that it shows is typed against a real
 //! server, and does what the guide says.
-#![cfg(feature = "server")]
 
 mod extract;
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support;
+use crate::support::TempDir;
+use crate::support::home::{Home, Outcome, captured};
+use crate::support::server::Server;
 use extract::Shown;
 use serde_json::{Value, json};
-use support::TempDir;
-use support::home::{Home, Outcome, captured};
-use support::server::Server;
 
 const GUIDE: &str = include_str!("guide.md");
 

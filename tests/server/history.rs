@@ -1,19 +1,17 @@
 //! Events, inspect, doctor and pruning from outside, on the real server.
-#![cfg(feature = "server")]
-
-mod support;
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::sync::{Arc, Mutex};
 
+use crate::support;
+use crate::support::home::Home;
+use crate::support::hook::Hook;
+use crate::support::server::{Answer, Server, init};
+use crate::support::{TempDir, wait_for};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use support::home::Home;
-use support::hook::Hook;
-use support::server::{Answer, Server, init};
-use support::{TempDir, wait_for};
 
 const NONE: Value = Value::Null;
 

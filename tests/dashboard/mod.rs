@@ -1,13 +1,6 @@
 //! The dashboard, from outside: the real server, and a browser made of its forms.
-#![cfg(feature = "server")]
-
-#[path = "../support/mod.rs"]
-mod support;
 
 mod account;
-#[allow(dead_code, reason = "the tests of accounts use more of it")]
-#[path = "../accounts/browser.rs"]
-mod browser;
 mod check;
 mod check_form;
 mod files;
@@ -19,23 +12,11 @@ mod settings;
 mod times;
 mod ways;
 
-use browser::{Browser, Form};
 use serde_json::Value;
-use support::TempDir;
-use support::server::{Answer, Server};
 
-/// Everybody's password in these tests.
-pub const PASSWORD: &str = "correct horse battery";
-
-/// Adds a person with [`PASSWORD`] to the organization.
-pub fn add_user(server: &Server, email: &str, org: &str, role: &str) {
-    let directory = TempDir::new();
-    let file = directory.path().join("password");
-    std::fs::write(&file, PASSWORD).unwrap();
-    let file = file.to_str().unwrap();
-    let words = ["user", "add", email, "--org", org, "--role", role];
-    server.administer(&[&words[..], &["--password-file", file]].concat());
-}
+pub use crate::support::accounts::{PASSWORD, add_user, sql};
+use crate::support::browser::{Browser, Form};
+use crate::support::server::Answer;
 
 /// A form that the page has the token for, with these fields.
 pub fn form_to(page: &Answer, action: &str, fields: &[(&str, &str)]) -> Form {
@@ -60,13 +41,6 @@ pub fn send(
 ) -> Answer {
     let page = browser.get(path);
     browser.send(&form_to(&page, action, fields))
-}
-
-/// What no ping can make: a history. Statements run beside the server.
-pub fn sql(server: &Server, statements: &str) {
-    let db = rusqlite::Connection::open(server.database()).unwrap();
-    db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
-    db.execute_batch(statements).unwrap();
 }
 
 /// Now, milliseconds since the Unix epoch.

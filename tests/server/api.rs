@@ -1,10 +1,8 @@
 //! The management API from outside: who may, what is accepted, what is refused and how.
-#![cfg(feature = "server")]
 
-mod support;
-
+use crate::support;
+use crate::support::server::Server;
 use serde_json::{Value, json};
-use support::server::Server;
 
 const NONE: Value = Value::Null;
 

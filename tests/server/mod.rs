@@ -1,0 +1,15 @@
+//! pakyas-server from outside: what it is asked and answers, whom it alerts, how it runs, stops and
+//! starts again.
+
+mod alerts;
+mod api;
+mod chaos;
+mod config;
+mod history;
+mod http;
+mod mail;
+mod operations;
+mod pings;
+mod process;
+mod schedules;
+mod slow;
