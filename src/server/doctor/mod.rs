@@ -11,10 +11,13 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::engine::Millis;
 use crate::wire::history::{Finding, Health, Severity};
+use crate::wire::ping::run_key;
 use crate::wire::{Check, Kind};
 
 /// How many of the newest pings are looked at.
@@ -54,6 +57,11 @@ pub struct Record {
 impl Record {
     fn is_end(&self) -> bool {
         matches!(self.kind, Kind::Success | Kind::Fail)
+    }
+
+    /// What its run is known by, where it gives an id.
+    fn run_key(&self) -> Option<Cow<'_, str>> {
+        self.run_id.as_deref().map(run_key)
     }
 }
 

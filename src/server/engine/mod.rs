@@ -235,6 +235,8 @@ pub enum Effect {
         to: Status,
         /// Since when.
         at: Millis,
+        /// When the end was expected that is missing, where it is late or down for that.
+        missed: Option<Millis>,
     },
     /// A run ended whose duration is known.
     Finished {

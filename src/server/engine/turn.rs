@@ -63,13 +63,23 @@ impl<'a> Turn<'a> {
     }
 
     fn become_status(&mut self, to: Status, at: Millis) {
+        self.become_status_for(None, to, at);
+    }
+
+    /// The same, `missed` being when the end was expected whose lack is the reason.
+    fn become_status_for(&mut self, missed: Option<Millis>, to: Status, at: Millis) {
         let from = self.state.status;
         if from != to {
             // A ping that was reported late changes what is, not what was.
             let at = at.max(self.state.since);
             self.state.status = to;
             self.state.since = at;
-            self.effects.push(Effect::Changed { from, to, at });
+            self.effects.push(Effect::Changed {
+                from,
+                to,
+                at,
+                missed,
+            });
         }
     }
 
@@ -345,9 +355,11 @@ impl<'a> Turn<'a> {
     pub fn advance(&mut self, until: Millis) {
         while let Some((at, due)) = self.due(until) {
             match due {
-                deadline::Due::Late => self.become_status(Status::Late, at),
+                deadline::Due::Late => {
+                    self.become_status_for(self.state.expected, Status::Late, at);
+                }
                 deadline::Due::Missed { expected, count } => {
-                    self.become_status(Status::Down, at);
+                    self.become_status_for(Some(expected), Status::Down, at);
                     if count >= self.rules.miss_threshold {
                         self.alert_down(Reason::Missed { expected, count }, at);
                     }
