@@ -628,7 +628,8 @@ mod tests {
 
         fn rows(&self) -> Vec<i64> {
             let rows = self.store.read(|connection| {
-                let mut statement = connection.prepare("SELECT row FROM probe WHERE data = x'00' ORDER BY row")?;
+                let mut statement =
+                    connection.prepare("SELECT row FROM probe WHERE data = x'00' ORDER BY row")?;
                 let rows = statement.query_map([], |row| row.get(0))?;
                 Ok(rows.collect::<Result<_, _>>()?)
             });
