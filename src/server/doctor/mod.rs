@@ -6,6 +6,7 @@
 
 mod circumstances;
 mod delivery;
+pub mod hour;
 mod rhythm;
 mod runs;
 #[cfg(test)]
@@ -85,6 +86,8 @@ pub struct Facts {
     pub status_since: Millis,
     /// How many channels hear of it.
     pub recipients: u32,
+    /// The zone of a schedule that has none of its own.
+    pub org_zone: String,
     /// What could not be delivered, by channel.
     pub undelivered: Vec<Undelivered>,
 }
@@ -150,6 +153,7 @@ pub fn examine(check: &Check, facts: &Facts, records: &[Record], now: Millis) ->
     let mut findings = circumstances::findings(&case);
     findings.extend(runs::findings(&case));
     findings.extend(rhythm::finding(&case));
+    findings.extend(hour::other_hour(&case));
     findings.extend(delivery::findings(&case));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
