@@ -650,4 +650,38 @@ mod tests {
         );
         assert_eq!(trial.rows(), [4, 6]);
     }
+
+    #[test]
+    fn a_disk_that_was_full_was_an_absence_of_the_store() {
+        let trial = Trial::new("absence");
+        // SQLite takes no number below what there is.
+        let pages_at_most = |pages: u32| {
+            let pragma = format!("PRAGMA max_page_count = {pages}");
+            let set = trial
+                .store
+                .write(move |desk| Ok(desk.connection.execute_batch(&pragma)?));
+            set.unwrap();
+        };
+        let absence = || trial.store.write(|desk| Ok(desk.live.absence)).unwrap();
+        trial.store.check().unwrap();
+        let begun = clock::now();
+        pages_at_most(1);
+        let probe = trial
+            .store
+            .write(|desk| super::super::probe(desk.connection));
+        assert!(probe.is_err());
+        while clock::now() < begun + 50 {
+            std::thread::yield_now();
+        }
+        let ended = clock::now();
+        assert_ne!(absence().acts_at(begun + 25), begun + 25, "it is away now");
+        pages_at_most(u32::MAX - 1);
+        trial
+            .store
+            .write(|desk| super::super::probe(desk.connection))
+            .unwrap();
+        let absence = absence();
+        assert!(absence.acts_at(begun + 25) > ended, "{absence:?}");
+        assert!(absence.is_before(clock::now()));
+    }
 }
