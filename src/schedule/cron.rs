@@ -203,6 +203,8 @@ impl Cron {
 
     /// When after the second `at` the clock is set next, and how far it is ahead from then on.
     fn clock_set_after(&self, at: i64) -> Option<(i64, i64)> {
+        #[cfg(test)]
+        tests::step();
         let at = Timestamp::from_second(at).ok()?;
         let set = self.zone.following(at).next()?;
         Some((
@@ -227,6 +229,8 @@ impl Fields {
         // The days of the first month up to this one are over.
         let mut over = u32::MAX.unbounded_shl(u32::from(today.day().unsigned_abs()) + 1);
         for _ in 0..MONTHS_AHEAD {
+            #[cfg(test)]
+            tests::step();
             let days = self.days_of(month) & over;
             if days != 0 {
                 return Some(
@@ -250,6 +254,8 @@ impl Fields {
         let (mut month, end) = (first.date().first_of_month(), last.date().first_of_month());
         let mut count = 0;
         while month < end {
+            #[cfg(test)]
+            tests::step();
             count += u64::from(self.days_of(month).count_ones()) * self.times_a_day();
             match month.checked_add(1.month()) {
                 Ok(next) => month = next,

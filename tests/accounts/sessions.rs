@@ -1,7 +1,5 @@
 //! Signing in as programs do: a password gets tokens, tokens get the next ones.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use crate::accounts::{PASSWORD, add_user, admin, admin_json, anyone, sign_in, sql, with_token};
@@ -44,9 +42,9 @@ fn nobody_is_told_whether_an_address_is_known() {
     add_user(&server, "me@acme.example", "Acme", "member");
     let refusal = |email: &str, password: &str| {
         let body = json!({"email": email, "password": password});
-        let begun = Instant::now();
+        let before = cpu_ticks(&server);
         let sentence = anyone(&server, "POST", "/auth/login", &body).refusal(401);
-        (sentence, begun.elapsed())
+        (sentence, cpu_ticks(&server) - before)
     };
     // The owner of `init` has no password.
     let known = refusal("me@acme.example", "wrong");
@@ -54,14 +52,23 @@ fn nobody_is_told_whether_an_address_is_known() {
     let without = refusal("me@example.com", PASSWORD);
     assert_eq!(known.0, unknown.0);
     assert_eq!(known.0, without.0);
-    // Far apart only where one of them looks at no hash at all, which takes microseconds.
-    let both = || ["me@acme.example", "you@acme.example"].map(|email| refusal(email, "wrong").1);
-    let [known, unknown] = (0..3)
-        .map(|_| both())
-        .reduce(|fastest, now| [fastest[0].min(now[0]), fastest[1].min(now[1])])
-        .unwrap();
-    assert!(unknown * 4 > known, "{unknown:?} is told from {known:?}");
-    assert!(known * 4 > unknown, "{unknown:?} is told from {known:?}");
+    // As much work for either: who looks at no hash at all is done in microseconds.
+    let work = |email: &str| (0..5).map(|_| refusal(email, "wrong").1).sum::<u64>();
+    let [known, unknown] = ["me@acme.example", "you@acme.example"].map(work);
+    assert!(unknown * 3 > known, "{unknown} is told from {known}");
+    assert!(known * 3 > unknown, "{unknown} is told from {known}");
+}
+
+/// The processor time that the server has taken, ticks (proc(5)): what it works does not depend on
+/// what else this machine does, as the time that passes does.
+fn cpu_ticks(server: &Server) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.pid())).unwrap();
+    // After the name, which is in brackets, utime and stime are the 12th and 13th field.
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace().skip(11);
+    fields
+        .take(2)
+        .map(|ticks| ticks.parse::<u64>().unwrap())
+        .sum()
 }
 
 #[test]
@@ -230,9 +237,11 @@ fn a_hundred_attempts_at_once_leave_the_server_answering_others() {
                 })
             })
             .collect();
-        let begun = Instant::now();
         assert_eq!(server.api("GET", "/me", None).status, 200);
-        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(
+            attempts.iter().any(|attempt| !attempt.is_finished()),
+            "it was answered after all of them"
+        );
         let statuses: Vec<_> = attempts.into_iter().map(|a| a.join().unwrap()).collect();
         assert!(
             statuses.iter().all(|s| [401, 429].contains(s)),

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support;
 use crate::support::tls::{Authority, VALID};
@@ -375,9 +375,9 @@ fn a_byte_now_and_then_does_not_hold_a_slot_for_longer_than_the_limit() {
     stream
         .set_read_timeout(Some(Duration::from_millis(30)))
         .unwrap();
-    let begun = Instant::now();
     let mut answer = Vec::new();
-    loop {
+    // Longer than any test: a limit that bytes put off is never reached.
+    for _ in 0..10_000 {
         // Each byte comes well within any pause; together they never make a head.
         let _ = stream.write_all(b"x");
         let mut buffer = [0; 1000];
@@ -387,7 +387,6 @@ fn a_byte_now_and_then_does_not_hold_a_slot_for_longer_than_the_limit() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(_) => break,
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "never let go");
     }
     assert!(
         answer.starts_with(b"HTTP/1.1 408 "),
@@ -530,17 +529,16 @@ fn ten_thousand_idle_connections_leave_room_for_a_ping() {
     let trial = Trial::with(|limits| {
         limits.connections = limit;
         limits.threads = 64;
-        limits.idle_time = Duration::from_secs(60);
-        limits.idle_time_when_busy = Duration::from_secs(60);
+        // None of them makes room by itself while the test runs.
+        limits.idle_time = Duration::from_secs(3_600);
+        limits.idle_time_when_busy = Duration::from_secs(3_600);
     });
     let mut kept = Vec::new();
     for number in 0..idle {
         kept.push(trial.connect());
         if number % (idle / 20) == 0 {
-            let begun = Instant::now();
             let answer = trial.say(format!("GET /{number} HTTP/1.1\r\n{CLOSE}\r\n").as_bytes());
             assert!(answer.ends_with(&format!("/{number} []")), "{answer}");
-            assert!(begun.elapsed() < Duration::from_secs(10));
         }
     }
     let open = trial.counts.open.load(Ordering::SeqCst);
@@ -918,7 +916,6 @@ fn no_change_to_a_request_brings_a_panic_a_hang_or_an_answer_to_another() {
         limits.head_time = Duration::from_millis(100);
         limits.body_time = Duration::from_millis(100);
     });
-    let until = Instant::now() + Duration::from_secs(4);
     std::thread::scope(|scope| {
         for worker in 0..16_u64 {
             let trial = &trial;
@@ -931,7 +928,7 @@ fn no_change_to_a_request_brings_a_panic_a_hang_or_an_answer_to_another() {
                     state ^= state << 17;
                     (state % below as u64) as usize
                 };
-                while Instant::now() < until {
+                for _ in 0..150 {
                     let mut bytes = SEEDS[random(SEEDS.len())].as_bytes().to_vec();
                     for _ in 0..=random(3) {
                         let place = random(bytes.len().max(1)).min(bytes.len());

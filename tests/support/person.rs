@@ -7,10 +7,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::PATIENCE;
 use super::os::{pseudo_terminal, start_on_terminal};
-
-/// Longer than anything takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A person at a terminal of their own, on which a program runs.
 pub struct Person {

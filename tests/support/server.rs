@@ -3,12 +3,11 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::programs::{counted, pakyas_server};
-use super::{TempDir, wait_for};
+use super::{PATIENCE, TempDir, wait_for};
 
 /// A running server with one organization, one project and a key. It is ended when dropped.
 pub struct Server {
@@ -149,7 +148,7 @@ impl Server {
             child: None,
             agent: ureq::Agent::config_builder()
                 .http_status_as_error(false)
-                .timeout_global(Some(Duration::from_secs(30)))
+                .timeout_global(Some(PATIENCE))
                 .max_redirects(0)
                 .max_redirects_will_error(false)
                 .proxy(None)
