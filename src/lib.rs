@@ -21,3 +21,17 @@ pub mod wire;
 
 /// The version of both programs, as `--version` prints it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[cfg(test)]
+mod tests {
+    use proptest::test_runner::{Config, RngSeed};
+
+    /// By `.cargo/config.toml`, of which a test program that is run by itself knows nothing.
+    #[test]
+    fn a_test_run_tries_the_same_input_each_time() {
+        if std::env::var_os("CARGO").is_some() {
+            let seed = Config::default().rng_seed;
+            assert!(matches!(seed, RngSeed::Fixed(_)), "{seed}");
+        }
+    }
+}

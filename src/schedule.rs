@@ -5,6 +5,7 @@
 
 #[cfg(feature = "server")]
 pub mod cron;
+pub mod crontab;
 #[cfg(feature = "server")]
 pub mod zone;
 

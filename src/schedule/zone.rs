@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::tz::TimeZone;
 
+use super::crontab::which_zone;
 use crate::suggest::nearest;
 
 /// The longest name that is looked at, characters; the longest of IANA has 30.
@@ -14,10 +15,15 @@ const NAME_MAX: usize = 64;
 pub struct UnknownZone {
     text: String,
     near: Option<String>,
+    /// What to ask where the name may be that of two.
+    question: Option<String>,
 }
 
 impl fmt::Display for UnknownZone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(question) = &self.question {
+            return f.write_str(question);
+        }
         let text = self.text.escape_debug();
         match &self.near {
             Some(near) => write!(
@@ -42,6 +48,7 @@ pub fn named(text: &str) -> Result<(String, TimeZone), UnknownZone> {
     let unknown = || UnknownZone {
         text: text.chars().take(NAME_MAX).collect(),
         near: near(text),
+        question: which_zone(text),
     };
     if text.len() > NAME_MAX {
         return Err(unknown());
@@ -101,6 +108,7 @@ mod tests {
             ("Nowhere at all", "such as Asia/Manila"),
             ("PST", "such as Asia/Manila"),
             ("pdt", "such as Asia/Manila"),
+            ("GMT+8", "'Etc/GMT+8' is 8 hours behind"),
             ("AEST", "such as Asia/Manila"),
             ("", "such as Asia/Manila"),
             ("Etc/Unknown", "IANA"),

@@ -1,5 +1,7 @@
 //! A ping on the wire: its kinds, its path, and how the history shows it.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -97,6 +99,21 @@ impl From<Kind> for Signal {
     }
 }
 
+/// What a run id is compared by: itself, but of a UUID, written with hyphens, the lowercase form.
+pub fn run_key(id: &str) -> Cow<'_, str> {
+    let is_uuid = id.len() == uuid::fmt::Hyphenated::LENGTH && Uuid::try_parse(id).is_ok();
+    if is_uuid && id.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(id.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(id)
+    }
+}
+
+/// Whether two ids are those of one run.
+pub fn is_same_run(a: &str, b: &str) -> bool {
+    a == b || run_key(a) == run_key(b)
+}
+
 /// A ping as `GET /checks/{id}/pings` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(
@@ -141,6 +158,19 @@ mod tests {
         for bad in ["256", "-1", "1000", "Start", "success", "1 ", "+1"] {
             assert_eq!(Signal::from_segment(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn run_ids_are_compared_byte_for_byte_but_uuids_in_any_case() {
+        let (lower, upper) = (
+            "0194f6f2-ab3c-7def-8a6b-0123456789ab",
+            "0194F6F2-AB3C-7DEF-8A6B-0123456789AB",
+        );
+        assert!(is_same_run(lower, upper));
+        assert!(!is_same_run("Nightly", "nightly"));
+        // As long as a UUID, and none.
+        let word = "G194f6f2-ab3c-7def-8a6b-0123456789ab";
+        assert!(!is_same_run(word, &word.to_lowercase()));
     }
 
     #[test]

@@ -275,3 +275,47 @@ fn the_default_project_is_shown_set_and_cleared() {
         .exits(2)
         .says("No project selected");
 }
+
+#[test]
+fn a_crontab_s_zone_is_taken_for_tz_and_said_to_be() {
+    let world = World::new();
+    let line = [
+        "check",
+        "create",
+        "a",
+        "--cron",
+        "CRON_TZ=Asia/Manila 5/15\t2 * * *",
+    ];
+    world
+        .home()
+        .run(line)
+        .exits(0)
+        .says("is taken as --tz Asia/Manila");
+    let sent = sent(&world, "POST");
+    assert_eq!(sent["cron_expression"], "5-59/15 2 * * *");
+    assert_eq!(sent["timezone"], "Asia/Manila");
+    let both = ["--cron", "TZ=Asia/Manila @daily", "--tz", "UTC"];
+    world
+        .home()
+        .run(["check", "create", "b"].iter().chain(&both))
+        .exits(2)
+        .says("leave one out");
+}
+
+#[test]
+fn jenkins_h_and_a_zone_that_may_be_two_are_asked_back_before_anything_is_sent() {
+    let world = World::new();
+    for (flags, words) in [
+        (&["--cron", "H 4 * * *"][..], "such as '17 4 * * *'"),
+        (
+            &["--cron", "@daily", "--tz", "GMT+8"],
+            "'Etc/GMT+8' is 8 hours behind it",
+        ),
+    ] {
+        world
+            .home()
+            .run(["check", "create", "a"].iter().chain(flags))
+            .exits(2)
+            .says(words);
+    }
+}

@@ -97,3 +97,27 @@ fn what_only_this_server_knows_of_cron_is_copied_nowhere() {
         assert!(hint.contains("no L, W or #"), "{hint}");
     }
 }
+
+#[test]
+fn the_lines_for_curl_tell_the_start_and_the_end_of_one_run() {
+    let server = server();
+    let (text, _) = lines(&server, "a", 3_600, &Value::Null, "curl");
+    let job = text
+        .replace("&quot;", "\"")
+        .replace("/path/to/job.sh", "(exit 3)");
+    let output = std::process::Command::new("sh")
+        .args(["-c", &job])
+        .output()
+        .unwrap();
+    if String::from_utf8_lossy(&output.stderr).contains("not found") {
+        return eprintln!("skipped: there is no curl here");
+    }
+    assert!(output.status.success(), "{job}: {output:?}");
+    let checks = server.api("GET", "/checks", None).json();
+    let history = server.history(&checks[0]);
+    let kinds: Vec<&Value> = history.iter().map(|ping| &ping["type"]).collect();
+    assert_eq!(kinds, ["fail", "start"]);
+    assert_eq!(history[0]["exit_code"], 3);
+    assert!(history[0]["run_id"].is_string());
+    assert_eq!(history[0]["run_id"], history[1]["run_id"]);
+}

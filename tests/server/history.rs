@@ -854,3 +854,16 @@ fn following_a_project_tells_of_checks_that_are_still_to_come() {
     ids.dedup();
     assert_eq!((count, ids.len()), (5, 5), "{lines:#?}");
 }
+
+#[test]
+fn a_new_check_whose_first_report_comes_late_was_silent_and_started_nothing() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 60, &NONE);
+    server.ping_with(&check, "", &[("x-pakyas-age", "7200000")], b"");
+    let all = events(&server, &check, 50, "&types=state");
+    assert_eq!(texts(&all, "to_status"), ["down", "late", "up"]);
+    let summary = all[0]["summary"].as_str().unwrap();
+    assert!(summary.contains("it was expected at"), "{summary}");
+    let due = time(&server.history(&check)[0]["created_at"]) + SignedDuration::from_hours(1);
+    assert_eq!(time(&all[0]["payload"]["expected_at"]), due);
+}

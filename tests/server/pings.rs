@@ -322,3 +322,167 @@ fn the_history_is_paged_newest_first_without_gaps() {
             .refusal(400);
     }
 }
+
+/// Sends a ping to what follows the check's address, and gives the newest of its history.
+fn newest_of(server: &Server, check: &Value, rest: &str) -> Value {
+    let path = format!("/{}{rest}", check["public_id"].as_str().unwrap());
+    let answer = server.request("GET", &path, &[], b"").unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (200, "OK"), "{path}");
+    server.history(check).remove(0)
+}
+
+#[test]
+fn what_is_appended_to_a_url_with_a_query_says_what_happened() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    for (rest, kind, code, run) in [
+        ("?rid=a/start", "start", json!(null), json!("a")),
+        ("?rid=a/fail", "fail", json!(null), json!("a")),
+        ("?rid=a/log", "log", json!(null), json!("a")),
+        ("?rid=a/0", "success", json!(0), json!("a")),
+        ("?rid=a&x=1/3", "fail", json!(3), json!("a")),
+        ("?x/fail", "fail", json!(null), json!(null)),
+        ("?x=a/b", "success", json!(null), json!(null)),
+    ] {
+        let newest = newest_of(&server, &check, rest);
+        assert_eq!(newest["type"], kind, "{rest}");
+        assert_eq!(newest["exit_code"], code, "{rest}");
+        assert_eq!(newest["run_id"], run, "{rest}");
+    }
+    let count = server.history(&check).len();
+    for rest in [
+        "?rid=a/b",
+        "?rid=a/256",
+        "?rid=a/",
+        "?rid=a%2Ffail",
+        "?rid=a/b/fail",
+        "/start?rid=a/fail",
+    ] {
+        server.ping(&check, rest).refusal(400);
+    }
+    assert_eq!(server.history(&check).len(), count);
+}
+
+#[test]
+fn slashes_that_follow_each_other_in_a_ping_s_path_are_one() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let id = check["public_id"].as_str().unwrap();
+    for path in [
+        format!("//{id}/fail"),
+        format!("/ping//{id}//fail"),
+        format!("//ping/{id}/fail//"),
+    ] {
+        let before = server.history(&check).len();
+        assert_eq!(server.request("GET", &path, &[], b"").unwrap().status, 200);
+        let history = server.history(&check);
+        assert_eq!(
+            (history.len(), &history[0]["type"]),
+            (before + 1, &json!("fail"))
+        );
+    }
+}
+
+#[test]
+fn every_answer_to_a_ping_may_be_read_by_any_page_and_is_kept_by_nothing() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let id = check["public_id"].as_str().unwrap();
+    let unknown = "/00000000-0000-4000-8000-000000000000";
+    let large = vec![b'x'; 1024 * 1024 + 1];
+    for (method, path, body, status) in [
+        ("GET", format!("/{id}"), &b""[..], 200),
+        ("POST", format!("/{id}/256"), b"", 400),
+        ("POST", unknown.to_owned(), b"", 404),
+        ("DELETE", format!("/{id}"), b"", 405),
+        ("POST", format!("/{id}"), &large, 413),
+        ("OPTIONS", format!("/{id}/start"), b"", 204),
+        ("OPTIONS", format!("/ping{unknown}"), b"", 204),
+    ] {
+        let answer = server.request(method, &path, &[], body).unwrap();
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+    }
+    // What a browser asks for before a ping with a header of ours; it counts as none.
+    let asked = server
+        .request("OPTIONS", &format!("/{id}"), &[], b"")
+        .unwrap();
+    assert_eq!(asked.header("access-control-allow-headers"), "*");
+    assert_eq!(server.history(&check).len(), 1);
+    // Other sites' pages read nothing else.
+    let answer = server.api("GET", "/me", None);
+    assert_eq!(answer.status, 200);
+    assert!(
+        !answer
+            .headers
+            .iter()
+            .any(|(name, _)| name == "access-control-allow-origin")
+    );
+}
+
+#[test]
+fn a_measurement_that_is_empty_or_has_a_fraction_is_left_out_and_the_report_is_taken() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    for header in [
+        "x-pakyas-duration",
+        "x-pakyas-cpu-ms",
+        "x-pakyas-max-rss-kb",
+    ] {
+        for value in ["", "12.5", "0,004", ".5"] {
+            let answer = server.ping_with(&check, "", &[(header, value)], b"");
+            assert_eq!(answer.status, 200, "{header}: '{value}'");
+            let newest = server.history(&check).remove(0);
+            for field in ["duration_ms", "cpu_ms", "max_rss_kb"] {
+                assert_eq!(newest[field], json!(null), "{header}: '{value}'");
+            }
+        }
+        for value in ["soon", "-5", "1.2.3", ".", "1e3"] {
+            server
+                .ping_with(&check, "", &[(header, value)], b"")
+                .refusal(400);
+        }
+    }
+    // An age says when it was: none is now, and half a one is a mistake.
+    let answer = server.ping_with(&check, "", &[("x-pakyas-age", "")], b"");
+    assert_eq!(answer.status, 200);
+    server
+        .ping_with(&check, "", &[("x-pakyas-age", "12.5")], b"")
+        .refusal(400);
+}
+
+#[test]
+fn a_run_whose_id_is_a_uuid_is_one_in_any_letter_case_and_shown_as_it_came() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let upper = "0194F6F2-AB3C-7DEF-8A6B-0123456789AB";
+    newest_of(&server, &check, &format!("/start?rid={upper}"));
+    let end = newest_of(&server, &check, &format!("?rid={}", upper.to_lowercase()));
+    assert_eq!(server.show(&check)["running"], false);
+    assert!(end["duration_ms"].is_u64(), "{end}");
+    assert_eq!(server.history(&check)[1]["run_id"], upper);
+}
+
+#[test]
+fn starts_that_come_twice_and_ends_without_an_id_leave_no_run_open() {
+    let server = Server::start();
+    for (slug, start, end) in [
+        ("twice", "/start", ""),
+        ("named-twice", "/start?rid=a", "?rid=a"),
+        ("end-without", "/start?rid=a", "/0"),
+    ] {
+        let check = server.check(slug, 3600, 300, &NONE);
+        newest_of(&server, &check, start);
+        newest_of(&server, &check, start);
+        assert_eq!(server.show(&check)["running"], true, "{slug}");
+        let end = newest_of(&server, &check, end);
+        assert!(end["duration_ms"].is_u64(), "{slug}: {end}");
+        let after = server.show(&check);
+        assert_eq!(
+            (&after["running"], &after["status"]),
+            (&json!(false), &json!("up")),
+            "{slug}"
+        );
+    }
+}

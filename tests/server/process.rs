@@ -7,9 +7,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support;
-use crate::support::TempDir;
+use crate::support::hook::Hook;
 use crate::support::programs::pakyas_server;
 use crate::support::server::{Server, command, init};
+use crate::support::{TempDir, wait_for};
+use jiff::Timestamp;
 use serde_json::Value;
 
 const NONE: Value = Value::Null;
@@ -411,4 +413,101 @@ fn pings_are_refused_once_the_data_directory_was_deleted() {
     assert_eq!(server.ping(&check, "").status, 503);
     let health = server.request("GET", "/healthz", &[], b"").unwrap();
     assert_eq!(health.status, 503);
+}
+
+/// When the server noted last that it is there.
+fn noted(server: &Server) -> Option<i64> {
+    let note = std::fs::read_to_string(server.database().with_file_name("lock")).ok()?;
+    note.split_ascii_whitespace().next()?.parse().ok()
+}
+
+#[test]
+fn what_fell_due_while_the_server_was_off_is_not_told_before_those_who_repeat_had_a_chance() {
+    let started = Timestamp::now().as_millisecond();
+    let mut server = Server::start();
+    let hook = Hook::start();
+    server.webhook("ops", &hook.url, None);
+    let [before, meanwhile] = ["before", "meanwhile"].map(|slug| {
+        let check = server.check(slug, 3_600, 60, &NONE);
+        server.ping(&check, "");
+        check
+    });
+    wait_for("the note that it is there", || {
+        noted(&server).filter(|at| *at > started)
+    });
+    server.kill();
+    // It ended ten minutes ago, and one of the checks was down by then.
+    let now = Timestamp::now().as_millisecond();
+    let ago = |minutes: i64| now - minutes * 60_000;
+    let note = format!("{:<80}", format!("{} 0 0 0", ago(10)));
+    std::fs::write(server.database().with_file_name("lock"), note).unwrap();
+    let db = rusqlite::Connection::open(server.database()).unwrap();
+    for (check, due) in [(&before, ago(20)), (&meanwhile, ago(5))] {
+        let slug = check["slug"].as_str().unwrap();
+        db.execute(
+            "UPDATE check_ SET expected_at = ?1, last_end_at = ?1 - 3600000, last_ping_at = ?1 - 3600000,
+                 status_since = ?1 - 3600000 WHERE slug = ?2",
+            rusqlite::params![due, slug],
+        )
+        .unwrap();
+    }
+    drop(db);
+    server.restart();
+    server.wait_for_status(&before, "down");
+    assert_eq!(server.show(&meanwhile)["status"], "up");
+    // It comes now, and knows nothing of its age.
+    server.ping(&meanwhile, "");
+    hook.wait(1);
+    assert_eq!(server.show(&meanwhile)["status"], "up");
+    let path = format!(
+        "/checks/{}/events?types=state",
+        meanwhile["id"].as_str().unwrap()
+    );
+    let told = server.api("GET", &path, None).json();
+    assert_eq!(told["events"].as_array().unwrap().len(), 1, "{told}");
+}
+
+#[test]
+fn a_failure_right_after_the_clock_was_set_back_is_told() {
+    if std::env::var_os("PAKYAS_SERVER_BIN").is_some() {
+        eprintln!("skipped: faketime reaches no static program");
+        return;
+    }
+    let asked = std::process::Command::new("faketime")
+        .args(["-m", "-f", "+0", "printenv", "LD_PRELOAD"])
+        .output();
+    let Ok(asked) = asked else {
+        eprintln!("skipped: there is no faketime here");
+        return;
+    };
+    let library = String::from_utf8(asked.stdout).unwrap().trim().to_owned();
+    let folder = TempDir::new();
+    let clock = folder.path().join("clock");
+    let set = |off: i64| {
+        let new = folder.path().join("new");
+        std::fs::write(&new, format!("{off:+}\n")).unwrap();
+        std::fs::rename(new, &clock).unwrap();
+    };
+    set(0);
+    let server = Server::start_with("127.0.0.1:0", |command| {
+        command
+            .env("LD_PRELOAD", &library)
+            .env("FAKETIME_TIMESTAMP_FILE", &clock)
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    });
+    let hook = Hook::start();
+    server.webhook("ops", &hook.url, None);
+    let check = server.check("job", 3_600, 300, &NONE);
+    // More than once: it must not be luck.
+    for (round, off) in (1..).zip([-3_600, -7_200, -10_800]) {
+        server.ping(&check, "");
+        set(off);
+        server.ping(&check, "/fail");
+        let after = server.show(&check);
+        assert_eq!(after["status"], "down", "{after}");
+        hook.wait(2 * round - 1);
+        server.ping(&check, "");
+        hook.wait(2 * round);
+    }
 }

@@ -594,3 +594,129 @@ fn a_database_of_the_first_schema_is_brought_along_with_all_its_state() {
     assert_eq!(server.show(&check)["cron_expression"], "@hourly");
     assert_eq!(windows(&server).len(), 1);
 }
+
+/// The newest `count` moments of 02:00 UTC, oldest first.
+fn nights(count: i32) -> Vec<Timestamp> {
+    let today = Timestamp::now().to_zoned(TimeZone::UTC);
+    let two = today.date().at(2, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap();
+    let last = if two > today { 1 } else { 0 };
+    let night =
+        |back: i32| two.timestamp() - SignedDuration::from_hours(24 * i64::from(back + last));
+    (0..count).rev().map(night).collect()
+}
+
+#[test]
+fn what_crontabs_and_kubernetes_have_is_taken_as_it_is_kept_here() {
+    let server = Server::start();
+    for (slug, fields, expression, zone) in [
+        (
+            "a",
+            json!({"cron_expression": "5/15\t2   * * *"}),
+            "5-59/15 2 * * *",
+            json!(null),
+        ),
+        (
+            "b",
+            json!({"cron_expression": "CRON_TZ=asia/manila 0 2 * * *"}),
+            "0 2 * * *",
+            json!("Asia/Manila"),
+        ),
+        (
+            "c",
+            json!({"cron_expression": "TZ=UTC @daily", "timezone": "UTC"}),
+            "@daily",
+            json!("UTC"),
+        ),
+    ] {
+        let mut fields = fields;
+        fields["slug"] = json!(slug);
+        let (status, check) = post(&server, fields);
+        assert_eq!(status, 201, "{check}");
+        assert_eq!(check["cron_expression"], expression);
+        assert_eq!(check["timezone"], zone);
+    }
+    // A change brings its zone along.
+    let (_, check) = post(
+        &server,
+        json!({"slug": "d", "cron_expression": "@daily", "timezone": "UTC"}),
+    );
+    let change = json!({"cron_expression": "CRON_TZ=Asia/Manila 0 3 * * *"});
+    let (status, changed) = put(&server, &check, &change);
+    assert_eq!(
+        (status, &changed["timezone"]),
+        (200, &json!("Asia/Manila")),
+        "{changed}"
+    );
+}
+
+#[test]
+fn what_only_jenkins_knows_and_what_may_mean_two_zones_is_asked_back() {
+    let server = Server::start();
+    for (fields, field, words) in [
+        (
+            json!({"cron_expression": "H 4 * * *"}),
+            "cron_expression",
+            "such as '17 4 * * *'",
+        ),
+        (
+            json!({"cron_expression": "0 4 * * *", "timezone": "GMT+8"}),
+            "timezone",
+            "'Etc/GMT-8' is 8 hours ahead of UTC",
+        ),
+        (
+            json!({"cron_expression": "TZ=UTC+8 0 4 * * *"}),
+            "cron_expression",
+            "'Etc/GMT-8' is 8 hours ahead of UTC",
+        ),
+        (
+            json!({"cron_expression": "TZ=UTC 0 4 * * *", "timezone": "Asia/Manila"}),
+            "cron_expression",
+            "leave one out",
+        ),
+    ] {
+        let (status, body) = post(&server, fields);
+        assert_eq!((status, &body["field"]), (422, &json!(field)), "{body}");
+        let sentence = body["error"].as_str().unwrap();
+        assert!(sentence.contains(words), "{sentence}");
+    }
+}
+
+#[test]
+fn the_doctor_and_the_alert_name_the_zone_by_whose_clock_a_job_runs() {
+    let mut server = Server::start();
+    let hook = Hook::start();
+    server.webhook("ops", &hook.url, None);
+    let (_, check) = post(
+        &server,
+        json!({ "cron_expression": "0 2 * * *", "timezone": "Asia/Manila", "grace_seconds": 60 }),
+    );
+    let id = check["id"].as_str().unwrap();
+    // Kept in the history, while nothing is expected.
+    server.api("PATCH", &format!("/checks/{id}/pause"), None);
+    for night in nights(3) {
+        ping_as_of(&server, &check, "", night + SignedDuration::from_secs(20));
+    }
+    server.api("PATCH", &format!("/checks/{id}/resume"), None);
+    let told = server
+        .api("GET", &format!("/checks/{id}/doctor"), None)
+        .body;
+    let words = "Its last 3 runs began at the times of UTC, not of Asia/Manila";
+    assert!(told.contains(words) && told.contains("--tz UTC"), "{told}");
+    // The next time of Manila's passes.
+    server.kill();
+    let db = rusqlite::Connection::open(server.database()).unwrap();
+    let ago = Timestamp::now().as_millisecond() - 3_600_000;
+    let changed = db.execute(
+        "UPDATE check_ SET expected_at = ? WHERE status = 'up'",
+        [ago],
+    );
+    assert_eq!(changed.unwrap(), 1);
+    drop(db);
+    server.restart();
+    let alert = hook.wait(1)[0].json();
+    let message = alert["alert"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("has not reported") && message.contains(words),
+        "{message}"
+    );
+}

@@ -12,7 +12,7 @@ use crate::client::error::{Error, Kind};
 use crate::client::lookup;
 use crate::client::render::{self, clean};
 use crate::client::settings::Selection;
-use crate::schedule::{cron_times, format_duration, parse_duration};
+use crate::schedule::{cron_times, crontab, format_duration, parse_duration};
 use crate::wire::check::{
     DESCRIPTION_MAX, THRESHOLD_MAX, default_grace_seconds, is_slug, slug_from_name,
 };
@@ -25,6 +25,7 @@ struct Wanted {
     slug: String,
     plan: Plan,
     timezone: Option<String>,
+    hint: Option<String>,
     /// Where not given, and a period is too little to know it by, the server chooses.
     grace: Option<u64>,
     grace_is_ours: bool,
@@ -43,6 +44,9 @@ pub fn run(context: &Context, typed: CheckCreate) -> Result<(), Error> {
         typed
     };
     let wanted = settle(typed)?;
+    if let Some(hint) = &wanted.hint {
+        context.talk.note(hint);
+    }
     let selection = context.settings.project()?;
     if selection == Selection::None {
         context.settings.key()?;
@@ -195,7 +199,9 @@ fn complete(mut typed: CheckCreate) -> Result<CheckCreate, Error> {
         })?;
         (typed.period, typed.cron) = (period, cron);
     }
-    if typed.cron.is_some() && typed.tz.is_none() {
+    let has_zone = |text: &str| crontab::read(text).is_ok_and(|line| line.zone.is_some());
+    let needs_zone = typed.cron.as_deref().is_some_and(|text| !has_zone(text));
+    if needs_zone && typed.tz.is_none() {
         typed.tz = ask("Time zone (Asia/Manila)", Some(OWN_ZONE), |text| {
             if text == OWN_ZONE {
                 return Ok(None);
@@ -292,6 +298,7 @@ fn settle(typed: CheckCreate) -> Result<Wanted, Error> {
         slug,
         plan,
         timezone: schedule.timezone,
+        hint: schedule.hint,
         grace,
         grace_is_ours: schedule.grace.is_none(),
         description,

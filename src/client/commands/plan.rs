@@ -5,6 +5,7 @@
 
 use super::usage;
 use crate::client::error::Error;
+use crate::schedule::crontab::{self, which_zone};
 use crate::schedule::{MAX_SECONDS, MIN_PERIOD_SECONDS, format_duration, parse_duration};
 
 /// The longest cron expression and zone that are sent, characters.
@@ -55,13 +56,25 @@ pub(super) struct Schedule {
     pub timezone: Option<String>,
     /// Seconds.
     pub grace: Option<u64>,
+    /// What else is to be said.
+    pub hint: Option<String>,
 }
 
 /// Settles the flags.
 ///
 /// # Errors
 /// A usage error where two flags contradict each other or a value can't be meant.
-pub(super) fn settle(typed: Typed) -> Result<Schedule, Error> {
+pub(super) fn settle(mut typed: Typed) -> Result<Schedule, Error> {
+    let hint = match typed.cron.take() {
+        None => None,
+        Some(text) => {
+            let line = crontab::read(&text).map_err(|why| usage(format!("--cron: {why}")))?;
+            typed.cron = Some(line.expression);
+            line.zone
+                .map(|own| take_zone(&mut typed.tz, own))
+                .transpose()?
+        }
+    };
     let every = one_of(("--period", typed.period), ("--every", typed.every))?;
     let plan = match (every, typed.cron) {
         (Some((flag, _)), Some(_)) => {
@@ -86,7 +99,25 @@ pub(super) fn settle(typed: Typed) -> Result<Schedule, Error> {
         grace: grace
             .map(|(flag, text)| seconds(flag, &text, 0))
             .transpose()?,
+        hint,
     })
+}
+
+/// Takes the zone of a crontab's `CRON_TZ=` for the one that was not typed; gives what to say.
+fn take_zone(tz: &mut Option<String>, own: String) -> Result<String, Error> {
+    if let Some(other) = tz.as_ref().filter(|other| **other != own) {
+        return Err(usage(format!(
+            "--cron has the zone {} in it and --tz is {}; leave one out",
+            own.escape_debug(),
+            other.escape_debug()
+        )));
+    }
+    let hint = format!(
+        "The time zone of the cron expression is taken as --tz {}",
+        own.escape_debug()
+    );
+    *tz = Some(own);
+    Ok(hint)
 }
 
 /// The one value that two flags may give, with the flag that gave it.
@@ -161,6 +192,9 @@ fn out_of_range(text: &str) -> Option<String> {
 /// The name of a time zone, or what may be one.
 pub(super) fn zone(text: &str) -> Result<String, Error> {
     let text = text.trim();
+    if let Some(question) = which_zone(text) {
+        return Err(usage(format!("--tz: {question}")));
+    }
     if text.len() <= TEXT_MAX && !text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Ok(text.to_owned());
     }

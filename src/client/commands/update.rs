@@ -16,7 +16,10 @@ use crate::wire::{Check, CheckChange, ScheduleType};
 
 pub fn update(context: &Context, typed: CheckUpdate) -> Result<(), Error> {
     let wanted = typed.check.clone();
-    let mut change = settle(typed)?;
+    let (mut change, hint) = settle(typed)?;
+    if let Some(hint) = &hint {
+        context.talk.note(hint);
+    }
     if change == CheckChange::default() {
         return Err(usage(
             "'pakyas check update' needs something to change, as --grace 30m; see pakyas check update --help",
@@ -44,7 +47,8 @@ pub fn update(context: &Context, typed: CheckUpdate) -> Result<(), Error> {
     render::one(context.format, &after, String::new)
 }
 
-fn settle(typed: CheckUpdate) -> Result<CheckChange, Error> {
+/// What is to change, and what else is to be said.
+fn settle(typed: CheckUpdate) -> Result<(CheckChange, Option<String>), Error> {
     let schedule = plan::settle(plan::Typed {
         period: typed.period,
         every: typed.every,
@@ -67,7 +71,7 @@ fn settle(typed: CheckUpdate) -> Result<CheckChange, Error> {
             "--description may have up to {DESCRIPTION_MAX} characters"
         )));
     }
-    Ok(CheckChange {
+    let change = CheckChange {
         name: typed.name.map(|text| name("--name", &text)).transpose()?,
         slug: typed.slug,
         description: typed.description,
@@ -89,7 +93,8 @@ fn settle(typed: CheckUpdate) -> Result<CheckChange, Error> {
             typed.alert_after_fail_pings.as_deref(),
         )?,
         ..CheckChange::default()
-    })
+    };
+    Ok((change, schedule.hint))
 }
 
 pub fn pause(context: &Context, wanted: &str, paused: bool) -> Result<(), Error> {

@@ -5,6 +5,7 @@
 
 use super::ApiError;
 use super::body::Nulls;
+use crate::schedule::crontab;
 use crate::wire::{Check, CheckChange, NewCheck, ScheduleType};
 
 /// The check `old` with `change`, still to be held against the limits. `kept` is the period that
@@ -37,6 +38,10 @@ pub(super) fn merge(
         None => old.cron_expression,
         given => given,
     };
+    // A new expression may bring a zone of its own.
+    let names_zone = cron
+        .as_ref()
+        .is_some_and(|cron| crontab::read(cron).is_ok_and(|line| line.zone.is_some()));
     let (missing_after_seconds, grace_seconds) = newer(
         change.missing_after_seconds,
         change.grace_seconds,
@@ -65,7 +70,9 @@ pub(super) fn merge(
         schedule_type,
         period_seconds: change.period_seconds.or(kept),
         cron_expression: cron,
-        timezone: nulls.or_empty("timezone", change.timezone).or(old.timezone),
+        timezone: nulls
+            .or_empty("timezone", change.timezone)
+            .or(old.timezone.filter(|_| !names_zone)),
         missing_after_seconds,
         grace_seconds,
         max_runtime_seconds: change.max_runtime_seconds.or_else(|| {

@@ -9,7 +9,7 @@ use super::{
     Answer, ApiError, App, description, id, id_parameter, json, json_and_nulls, name, own_org,
 };
 use crate::schedule::cron::Cron;
-use crate::schedule::{MAX_SECONDS, MIN_PERIOD_SECONDS, zone};
+use crate::schedule::{MAX_SECONDS, MIN_PERIOD_SECONDS, crontab, zone};
 use crate::server::clock;
 use crate::server::http::{Request, Response};
 use crate::server::store::accounts::Caller;
@@ -209,7 +209,7 @@ fn settle_timing(new: &NewCheck) -> Result<Timing, ApiError> {
     let zone = given(&new.timezone)
         .map(|text| zone::named(&text).map_err(|why| ApiError::field("timezone", &why.to_string())))
         .transpose()?;
-    let cron = given(&new.cron_expression);
+    let (cron, zone) = with_zone(given(&new.cron_expression), zone)?;
     if cron.is_some() && new.schedule_type == Some(ScheduleType::Simple) {
         return Err(ApiError::field(
             "schedule_type",
@@ -255,6 +255,29 @@ fn settle_timing(new: &NewCheck) -> Result<Timing, ApiError> {
         timezone: zone.map(|(name, _)| name),
         grace: seconds(grace_field, grace, 0)?,
     })
+}
+
+/// The cron expression as it is kept, and the zone that stands in it where none is given beside it.
+fn with_zone(
+    cron: Option<String>,
+    zone: Option<(String, TimeZone)>,
+) -> Result<(Option<String>, Option<(String, TimeZone)>), ApiError> {
+    let Some(text) = cron else {
+        return Ok((None, zone));
+    };
+    let wrong = |why: &str| ApiError::field("cron_expression", why);
+    let line = crontab::read(&text).map_err(|why| wrong(&why))?;
+    let Some(own) = line.zone else {
+        return Ok((Some(line.expression), zone));
+    };
+    let own = zone::named(&own).map_err(|why| wrong(&why.to_string()))?;
+    match zone {
+        Some((other, _)) if other != own.0 => Err(wrong(&format!(
+            "The cron expression names the zone {}, and the timezone is {other}; leave one out",
+            own.0
+        ))),
+        _ => Ok((Some(line.expression), Some(own))),
+    }
 }
 
 /// Of two names for one value the one that was given, with its value; the first beats the second.

@@ -103,15 +103,22 @@ impl Handler for App {
             ["metrics"] => self.metrics(&request),
             // The first page takes no form: what is sent there is a ping that lost its id.
             [""] if ![Method::GET, Method::HEAD].contains(&request.method) => {
-                pings::refuse(self, &request, &[""])
+                pings::refuse(self, &request)
             }
             _ if web::owns(&path) => Ok(web::answer(self, &request)),
-            ["ping", rest @ ..] => pings::refuse(self, &request, rest),
+            ["ping", ..] => pings::refuse(self, &request),
             _ if web::owns_for_people(&request) => Ok(web::answer(self, &request)),
-            rest => pings::refuse(self, &request, rest),
+            _ => pings::refuse(self, &request),
         };
         let response = answer.unwrap_or_else(ApiError::into_response);
         rates::tell(response, request.allowance.get())
+    }
+
+    fn headers(&self, path: &str) -> &'static [(&'static str, &'static str)] {
+        let other = ["/healthz", "/metrics"].contains(&path)
+            || path.starts_with(wire::API_PREFIX)
+            || web::owns(path);
+        if other { &[] } else { pings::HEADERS }
     }
 
     fn begin(&self, request: Request) -> Handling {

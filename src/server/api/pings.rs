@@ -8,7 +8,7 @@ use super::{Answer, ApiError, App, id};
 use crate::server::clock;
 use crate::server::engine::Millis;
 use crate::server::hash;
-use crate::server::http::{Handling, Request, Response};
+use crate::server::http::{self, Handling, Request, Response};
 use crate::server::store::accounts::Caller;
 use crate::server::store::pings::{self, Incoming};
 use crate::server::store::{StoreError, checks};
@@ -29,14 +29,18 @@ const CLOCK_OFF: Millis = 5_000;
 const PAGE: u32 = 50;
 const PAGE_MAX: u32 = 1000;
 
+/// What every answer to a ping carries, so that a page in a browser may read it and nothing between
+/// keeps it.
+pub(super) const HEADERS: &[(&str, &str)] = &[
+    ("access-control-allow-origin", "*"),
+    ("cache-control", "no-store"),
+];
+
 /// Begins to take a ping: it is answered once it is on disk, and no thread waits for that. What
 /// is no ping of a check is left to the routes.
 pub(super) fn begin(app: &App, request: Request) -> Handling {
     let path = request.path.clone();
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
-    let segments = match segments.as_slice() {
-        ["ping", rest @ ..] | rest => rest,
-    };
+    let segments = segments(&path);
     let is_known = segments
         .first()
         .and_then(|public_id| public_id.parse().ok())
@@ -44,9 +48,12 @@ pub(super) fn begin(app: &App, request: Request) -> Handling {
     if !is_known {
         return Handling::Blocking(request);
     }
-    let kind = kind(segments);
-    match read(app, &request, segments) {
+    if request.method == Method::OPTIONS {
+        return Handling::Done(options());
+    }
+    match read(app, &request, &segments) {
         Ok((row, ping)) => {
+            let kind = ping.signal.kind;
             let (store, metrics) = (Arc::clone(&app.store), Arc::clone(&app.metrics));
             Handling::Later(Box::new(move |pending| {
                 // A client that gave up waiting comes again, and knows how long ago it was; what it
@@ -72,25 +79,53 @@ pub(super) fn begin(app: &App, request: Request) -> Handling {
             }))
         }
         Err(error) => {
-            app.metrics.ping(kind, error.status);
+            app.metrics.ping(kind(&segments), error.status);
             Handling::Done(error.into_response())
         }
     }
 }
 
 /// Says what is wrong with a path or a ping that could not be begun.
-pub(super) fn refuse(app: &App, request: &Request, path: &[&str]) -> Answer {
-    let error = match read(app, request, path) {
+pub(super) fn refuse(app: &App, request: &Request) -> Answer {
+    if request.method == Method::OPTIONS {
+        return Ok(options());
+    }
+    let segments = segments(&request.path);
+    let error = match read(app, request, &segments) {
         Err(error) => error,
         // The check was made since the request was looked at.
         Ok(_) => ApiError::from(StoreError::Unavailable("it is too new".to_owned())),
     };
-    app.metrics.ping(kind(path), error.status);
+    app.metrics.ping(kind(&segments), error.status);
     Err(error)
+}
+
+/// What a browser asks for before it sends a ping with headers of ours from another site's page.
+fn options() -> Response {
+    Response::empty()
+        .with("allow", "GET, HEAD, POST, PUT, OPTIONS")
+        .with("access-control-allow-methods", "GET, HEAD, POST, PUT")
+        .with("access-control-allow-headers", "*")
+        .with("access-control-max-age", "86400")
+}
+
+/// The parts of a ping's path but the prefix `/ping`. Slashes that follow each other are one:
+/// scripts glue a path to a URL that ends in one.
+fn segments(path: &str) -> Vec<&str> {
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    let _ = parts.next_if(|first| *first == "ping");
+    parts.collect()
 }
 
 fn kind(path: &[&str]) -> Kind {
     Signal::from_segment(path.get(1).unwrap_or(&"")).map_or(Kind::Success, |signal| signal.kind)
+}
+
+/// What the path says that was appended to a URL with a query: what follows the last slash.
+fn appended(query: &str) -> Option<(&str, Signal)> {
+    let (query, end) = query.rsplit_once('/')?;
+    let signal = Signal::from_segment(end).filter(|_| !end.is_empty())?;
+    Some((query, signal))
 }
 
 /// Which check a ping is for, and what it says.
@@ -101,17 +136,16 @@ fn read(app: &App, request: &Request, path: &[&str]) -> Result<(i64, Incoming), 
         .and_then(|public_id| public_id.parse().ok())
         .and_then(|id| app.store.check_row(id))
         .ok_or_else(unknown)?;
-    // What is no suffix is refused below.
-    let suffix = match path {
-        [_] => "",
-        [_, suffix] | [_, suffix, ""] => *suffix,
-        _ => "/",
-    };
     let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT];
     if !known.contains(&request.method) {
         return Err(ApiError::method("GET, HEAD, POST, PUT"));
     }
-    let signal = Signal::from_segment(suffix).ok_or_else(|| {
+    let signal = match path {
+        [_] => Some(Kind::Success.into()),
+        [_, suffix] => Signal::from_segment(suffix),
+        _ => None,
+    };
+    let signal = signal.ok_or_else(|| {
         bad("The ping URL must end in /start, /fail, /log, an exit code of 0 to 255, or nothing")
     })?;
     Ok((row, incoming(request, signal)?))
@@ -121,12 +155,28 @@ fn bad(sentence: &str) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, sentence)
 }
 
-/// Reads the headers; what is malformed is refused, so that its sender learns of it.
+/// Reads the headers and the query; what is malformed is refused, so that its sender learns of it.
+/// `signal` is what the path says.
 pub(super) fn incoming(request: &Request, signal: Signal) -> Result<Incoming, ApiError> {
+    let (query, signal) = match appended(&request.query) {
+        None => (request.query.as_str(), signal),
+        Some((query, appended)) if signal == Kind::Success.into() => (query, appended),
+        Some(_) => {
+            return Err(bad(
+                "The ping URL says what happened twice: in its path and at the end of its query",
+            ));
+        }
+    };
+    let rid = http::parameter(query, "rid");
+    if rid.as_ref().is_some_and(|rid| rid.contains('/')) {
+        return Err(bad(
+            "A rid has no slash in it, but before /start, /fail, /log or an exit code at its end",
+        ));
+    }
     let run_id = text(request, wire::header::RUN)?
         .filter(|run| !run.is_empty())
         .map(str::to_owned)
-        .or_else(|| request.parameter("rid"))
+        .or(rid)
         .filter(|run| !run.is_empty());
     let printable = |text: &str| !text.chars().any(char::is_control);
     if let Some(run) = &run_id
@@ -151,9 +201,9 @@ pub(super) fn incoming(request: &Request, signal: Signal) -> Result<Incoming, Ap
         age,
         idempotency_key,
         run_id,
-        duration: number(request, wire::header::DURATION)?,
-        cpu_ms: number(request, wire::header::CPU_MS)?,
-        max_rss_kb: number(request, wire::header::MAX_RSS_KB)?,
+        duration: measured(request, wire::header::DURATION)?,
+        cpu_ms: measured(request, wire::header::CPU_MS)?,
+        max_rss_kb: measured(request, wire::header::MAX_RSS_KB)?,
         clock_off: clock_off(request, received_at),
         source_ip: request.peer.to_canonical().to_string(),
         user_agent: request.headers.get(header::USER_AGENT).map(|agent| {
@@ -193,17 +243,32 @@ fn kept_key(key: &str) -> String {
     }
 }
 
-/// A header that is a whole number, not below zero, where it is given.
+/// A header that is a whole number, not below zero, where it is given. An empty one, of a script
+/// whose variable was not set, is none.
 fn number(request: &Request, name: &'static str) -> Result<Option<i64>, ApiError> {
-    if !request.headers.contains_key(name) {
+    let Some(text) = text(request, name)?.filter(|text| !text.is_empty()) else {
         return Ok(None);
+    };
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| digits);
+    let wrong = || bad(&format!("The header {name} must be a whole number"));
+    number.map(Some).ok_or_else(wrong)
+}
+
+/// A number that only tells more of a run: one with a fraction, as shells and clocks give it, is
+/// left out and no reason to lose the report. Not so an age, by which a report is judged.
+fn measured(request: &Request, name: &'static str) -> Result<Option<i64>, ApiError> {
+    let is_fraction = |text: &str| {
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        text.len() > 1
+            && text
+                .split_once(['.', ','])
+                .is_some_and(|(whole, part)| digits(whole) && digits(part))
+    };
+    match request.header(name) {
+        Some(text) if is_fraction(text) => Ok(None),
+        _ => number(request, name),
     }
-    request
-        .header(name)
-        .filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
-        .and_then(|text| text.parse().ok())
-        .map(Some)
-        .ok_or_else(|| bad(&format!("The header {name} must be a whole number")))
 }
 
 /// `GET /checks/{id}/pings`.

@@ -6,15 +6,19 @@
 
 mod circumstances;
 mod delivery;
+pub mod hour;
 mod rhythm;
 mod runs;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::engine::Millis;
 use crate::wire::history::{Finding, Health, Severity};
+use crate::wire::ping::run_key;
 use crate::wire::{Check, Kind};
 
 /// How many of the newest pings are looked at.
@@ -55,6 +59,11 @@ impl Record {
     fn is_end(&self) -> bool {
         matches!(self.kind, Kind::Success | Kind::Fail)
     }
+
+    /// What its run is known by, where it gives an id.
+    fn run_key(&self) -> Option<Cow<'_, str>> {
+        self.run_id.as_deref().map(run_key)
+    }
 }
 
 /// Alerts that a channel could not be told of lately.
@@ -77,6 +86,8 @@ pub struct Facts {
     pub status_since: Millis,
     /// How many channels hear of it.
     pub recipients: u32,
+    /// The zone of a schedule that has none of its own.
+    pub org_zone: String,
     /// What could not be delivered, by channel.
     pub undelivered: Vec<Undelivered>,
 }
@@ -142,6 +153,7 @@ pub fn examine(check: &Check, facts: &Facts, records: &[Record], now: Millis) ->
     let mut findings = circumstances::findings(&case);
     findings.extend(runs::findings(&case));
     findings.extend(rhythm::finding(&case));
+    findings.extend(hour::other_hour(&case));
     findings.extend(delivery::findings(&case));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings

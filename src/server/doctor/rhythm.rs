@@ -1,5 +1,7 @@
 //! How often it runs and how regularly, against the period and the grace that it was given.
 
+use std::borrow::Cow;
+
 use serde_json::json;
 
 use super::{
@@ -70,18 +72,23 @@ fn period_misfit(case: &Case<'_>, period: Millis) -> Option<Finding> {
 /// How long it was silent after each end: until the next start or end. Where another run was
 /// open meanwhile nothing was expected, and there is no silence.
 fn silences(case: &Case<'_>) -> Vec<Millis> {
-    let mut open: Vec<Option<&str>> = Vec::new();
+    let mut open: Vec<Option<Cow<'_, str>>> = Vec::new();
     let mut silent_since = None;
     let mut silences = Vec::new();
     for record in case.records {
         silences.extend(silent_since.take().map(|since| record.at - since));
-        let id = record.run_id.as_deref();
+        let id = record.run_key();
         if record.is_end() {
-            if let Some(place) = open.iter().rposition(|other| *other == id) {
-                open.remove(place);
+            match &id {
+                Some(_) => open.retain(|other| *other != id),
+                None => {
+                    open.pop();
+                    open.retain(Option::is_some);
+                }
             }
             silent_since = open.is_empty().then_some(record.at);
         } else {
+            open.retain(|other| *other != id);
             open.push(id);
             // Starts whose ends never come must not cover the rest.
             if open.len() > 10 {

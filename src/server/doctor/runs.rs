@@ -104,31 +104,39 @@ fn near_limit(case: &Case<'_>) -> Option<Finding> {
 
 fn without_end(case: &Case<'_>) -> Option<Finding> {
     let limit = case.run_limit().unwrap_or(DAY);
-    let ended: HashSet<&str> = case
-        .ends()
-        .filter_map(|end| end.run_id.as_deref())
-        .collect();
+    // Of an end that came before its start, as it may on the way, the start is no lost one.
+    let ended: HashSet<_> = case.ends().filter_map(Record::run_key).collect();
     let mut settled = 0;
     let mut lost: Vec<&Record> = Vec::new();
-    // The last start without an id that no end has followed.
-    let mut open: Option<&Record> = None;
+    let mut open: Vec<&Record> = Vec::new();
     for record in case.records {
-        match (record.kind, record.run_id.as_deref()) {
-            (Kind::Start, Some(id)) if case.now - record.at > limit => {
-                settled += 1;
-                if !ended.contains(id) {
-                    lost.push(record);
+        let key = record.run_key();
+        match (record.kind, &key) {
+            (Kind::Start, Some(id)) if ended.contains(id) => {
+                settled += usize::from(case.now - record.at > limit);
+            }
+            (Kind::Start, _) => {
+                // One that takes the place of another was cancelled, or sent twice.
+                let place = open.iter().position(|start| start.run_key() == key);
+                if let Some(place) = place {
+                    let before = open.remove(place);
+                    let is_lost = key.is_none() && record.at - before.at > TOLERANCE;
+                    lost.extend(is_lost.then_some(before));
                 }
-            }
-            (Kind::Start, None) => {
                 settled += 1;
-                lost.extend(open.replace(record));
+                open.push(record);
             }
-            (Kind::Success | Kind::Fail, None) => open = None,
+            // It ends the newest, and what without an id is older.
+            (Kind::Success | Kind::Fail, None) => {
+                open.pop();
+                open.retain(|start| start.run_id.is_some());
+            }
             _ => {}
         }
     }
-    lost.extend(open.filter(|start| case.now - start.at > limit));
+    let is_over = |start: &&Record| case.now - start.at > limit;
+    settled -= open.iter().filter(|start| !is_over(start)).count();
+    lost.extend(open.into_iter().filter(is_over));
     if lost.len() < 2 || lost.len() * 10 < settled {
         return None;
     }
@@ -221,16 +229,16 @@ fn repeated_failure(case: &Case<'_>) -> Option<Finding> {
 }
 
 fn overlapping(case: &Case<'_>) -> Option<Finding> {
-    let ends: HashMap<&str, Millis> = case
+    let ends: HashMap<_, Millis> = case
         .ends()
-        .filter_map(|end| Some((end.run_id.as_deref()?, end.at)))
+        .filter_map(|end| Some((end.run_key()?, end.at)))
         .collect();
     // When the run before ended, of those whose end is known.
     let mut until: Option<Millis> = None;
     let (mut runs, mut overlaps, mut most) = (0_usize, 0_usize, 0);
     let mut senders = HashSet::new();
     for start in case.records.iter().filter(|r| r.kind == Kind::Start) {
-        let end = start.run_id.as_deref().and_then(|id| ends.get(id));
+        let end = start.run_key().and_then(|id| ends.get(&id));
         let Some(end) = end.copied().filter(|end| *end >= start.at) else {
             continue;
         };

@@ -1,5 +1,7 @@
 //! Each finding on the history that shows it, and none on regular ones.
 
+mod hour;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -29,6 +31,7 @@ fn well() -> Facts {
     Facts {
         status_since: NOW - HOUR,
         recipients: 1,
+        org_zone: "UTC".to_owned(),
         undelivered: Vec::new(),
     }
 }

@@ -16,8 +16,10 @@ pub(super) enum Due {
     Release,
 }
 
-/// The next deadline of `state`, or none where only a ping can change it.
-pub(super) fn next(rules: &Rules, state: &State) -> Option<(Millis, Due)> {
+/// The next deadlines of `state`, none where only a ping can change it: what time makes of the
+/// check, and then the end of a window in which that is held. What happens at the very end of a
+/// window comes before what is then told of it.
+pub(super) fn next(rules: &Rules, state: &State) -> [Option<(Millis, Due)>; 2] {
     let run = state
         .runs
         .iter()
@@ -30,12 +32,8 @@ pub(super) fn next(rules: &Rules, state: &State) -> Option<(Millis, Due)> {
         .held
         .as_ref()
         .map(|held| (rules.windows.end_after(held.since), Due::Release));
-    // While a run is within its limit the check is neither late nor down. What happens at the
-    // very end of a window comes before what is then told of it.
+    // While a run is within its limit the check is neither late nor down.
     [run.or_else(|| silence(rules, state)), release]
-        .into_iter()
-        .flatten()
-        .min_by_key(|(at, _)| *at)
 }
 
 fn silence(rules: &Rules, state: &State) -> Option<(Millis, Due)> {

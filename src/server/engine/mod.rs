@@ -4,6 +4,7 @@
 //! has to be done about a change is told as [`Effect`]s for others to carry out. So years of
 //! schedule can be simulated in seconds.
 
+mod absence;
 mod deadline;
 mod rules;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod windows;
 use serde::{Deserialize, Serialize};
 
 use crate::wire::{Kind, Status, webhook};
+pub use absence::Absence;
 pub use rules::{Rules, Schedule};
 use turn::Turn;
 pub use windows::Windows;
@@ -233,6 +235,8 @@ pub enum Effect {
         to: Status,
         /// Since when.
         at: Millis,
+        /// When the end was expected that is missing, where it is late or down for that.
+        missed: Option<Millis>,
     },
     /// A run ended whose duration is known.
     Finished {
@@ -255,7 +259,19 @@ pub enum Effect {
 /// Applies `event` to `state` and says what follows. Where `now` is before a moment that the
 /// state has seen, the clock was set back: that moment counts as now.
 pub fn step(rules: &Rules, state: &State, event: &Event, now: Millis) -> (State, Vec<Effect>) {
-    let mut turn = Turn::new(rules, state, now);
+    step_after(&Absence::default(), rules, state, event, now)
+}
+
+/// As [`step`], where the server was away: what fell due meanwhile waits until
+/// [`Absence::acts_at`], so that pings that could not get through then come first.
+pub fn step_after(
+    absence: &Absence,
+    rules: &Rules,
+    state: &State,
+    event: &Event,
+    now: Millis,
+) -> (State, Vec<Effect>) {
+    let mut turn = Turn::new(rules, state, now, absence);
     if state.seen() > now {
         turn.set_back();
     }
@@ -282,5 +298,12 @@ pub fn step(rules: &Rules, state: &State, event: &Event, now: Millis) -> (State,
 
 /// When time alone will next change `state`; none where only a ping can.
 pub fn next_deadline(rules: &Rules, state: &State) -> Option<Millis> {
-    deadline::next(rules, state).map(|(at, _)| at)
+    next_deadline_after(&Absence::default(), rules, state)
+}
+
+/// As [`next_deadline`], where the server was away.
+pub fn next_deadline_after(absence: &Absence, rules: &Rules, state: &State) -> Option<Millis> {
+    let due = deadline::next(rules, state);
+    let due = due.into_iter().flatten();
+    due.map(|(at, _)| absence.acts_at(at)).min()
 }

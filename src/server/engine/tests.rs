@@ -1,6 +1,8 @@
 //! The engine's promises, one a test, and its laws for any sequence of events.
 
+mod absence;
 mod early;
+mod pairing;
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! One turn: a state on its way from before an event to after it.
 
 use super::deadline;
-use super::{Effect, Held, Millis, Reason, Rules, Run, Signal, State};
+use super::{Absence, Effect, Held, Millis, Reason, Rules, Run, Signal, State};
+use crate::wire::ping::is_same_run;
 use crate::wire::{Kind, Status};
 
 /// How many runs of one check may be open; beyond it the oldest is forgotten.
@@ -18,15 +19,17 @@ pub(super) struct Turn<'a> {
     effects: Vec<Effect>,
     /// Nothing that is found out in this turn was known before, whenever it happened.
     now: Millis,
+    absence: &'a Absence,
 }
 
 impl<'a> Turn<'a> {
-    pub fn new(rules: &'a Rules, state: &State, now: Millis) -> Self {
+    pub fn new(rules: &'a Rules, state: &State, now: Millis, absence: &'a Absence) -> Self {
         Self {
             rules,
             state: state.clone(),
             effects: Vec::new(),
             now,
+            absence,
         }
     }
 
@@ -60,13 +63,23 @@ impl<'a> Turn<'a> {
     }
 
     fn become_status(&mut self, to: Status, at: Millis) {
+        self.become_status_for(None, to, at);
+    }
+
+    /// The same, `missed` being when the end was expected whose lack is the reason.
+    fn become_status_for(&mut self, missed: Option<Millis>, to: Status, at: Millis) {
         let from = self.state.status;
         if from != to {
             // A ping that was reported late changes what is, not what was.
             let at = at.max(self.state.since);
             self.state.status = to;
             self.state.since = at;
-            self.effects.push(Effect::Changed { from, to, at });
+            self.effects.push(Effect::Changed {
+                from,
+                to,
+                at,
+                missed,
+            });
         }
     }
 
@@ -134,10 +147,8 @@ impl<'a> Turn<'a> {
     fn start(&mut self, signal: &Signal) {
         let state = &mut self.state;
         state.last_start = state.last_start.max(Some(signal.at));
-        if let Some(id) = &signal.run_id
-            && (state.ended.contains(id)
-                || state.runs.iter().any(|run| run.id.as_ref() == Some(id)))
-        {
+        let id = signal.run_id.as_deref();
+        if id.is_some_and(|id| state.ended.iter().any(|ended| is_same_run(ended, id))) {
             return;
         }
         // A start that was delayed for so long that a newer end is known says nothing about
@@ -149,6 +160,15 @@ impl<'a> Turn<'a> {
         };
         if state.last_end > Some(over) {
             return;
+        }
+        // A start that comes twice is one run, and where nobody named their runs there is one at
+        // a time: the newest start counts, which a job that was cancelled and begun again sends.
+        let names = |run: &Run| is_same_name(run.id.as_deref(), id);
+        if let Some(open) = state.runs.iter().position(names) {
+            if state.runs[open].started >= signal.at {
+                return;
+            }
+            state.runs.remove(open);
         }
         if state.runs.len() == OPEN_RUNS_MAX {
             state.runs.remove(0);
@@ -186,21 +206,37 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Takes out the run that has ended: the one of that id, else the newest that had started
+    /// by then, and with it those without an id that are older.
     fn close_run(&mut self, signal: &Signal) -> Option<Run> {
         let state = &mut self.state;
-        if let Some(id) = &signal.run_id
-            && !state.ended.contains(id)
+        let open = match &signal.run_id {
+            Some(_) => {
+                let id = signal.run_id.as_deref();
+                state
+                    .runs
+                    .iter()
+                    .position(|run| is_same_name(run.id.as_deref(), id))
+            }
+            None => state.runs.iter().rposition(|run| run.started <= signal.at),
+        };
+        let run = open.map(|open| state.runs.remove(open));
+        if let (None, Some(open)) = (&signal.run_id, open) {
+            let mut older = 0..open;
+            state
+                .runs
+                .retain(|run| older.next().is_none() || run.id.is_some());
+        }
+        let id = run.as_ref().and_then(|run| run.id.as_ref());
+        if let Some(id) = id.or(signal.run_id.as_ref())
+            && !state.ended.iter().any(|ended| is_same_run(ended, id))
         {
             if state.ended.len() == ENDED_RUNS_MAX {
                 state.ended.remove(0);
             }
             state.ended.push(id.clone());
         }
-        let open = state.runs.iter().rposition(|run| {
-            // An id is enough; without one, the start must at least have been before.
-            run.id == signal.run_id && (run.id.is_some() || run.started <= signal.at)
-        })?;
-        Some(state.runs.remove(open))
+        run
     }
 
     fn succeed(&mut self, at: Millis) {
@@ -317,14 +353,13 @@ impl<'a> Turn<'a> {
 
     /// Carries out, in order, what time alone does up to and including `until`.
     pub fn advance(&mut self, until: Millis) {
-        while let Some((at, due)) = deadline::next(self.rules, &self.state) {
-            if at > until {
-                break;
-            }
+        while let Some((at, due)) = self.due(until) {
             match due {
-                deadline::Due::Late => self.become_status(Status::Late, at),
+                deadline::Due::Late => {
+                    self.become_status_for(self.state.expected, Status::Late, at);
+                }
                 deadline::Due::Missed { expected, count } => {
-                    self.become_status(Status::Down, at);
+                    self.become_status_for(Some(expected), Status::Down, at);
                     if count >= self.rules.miss_threshold {
                         self.alert_down(Reason::Missed { expected, count }, at);
                     }
@@ -333,6 +368,15 @@ impl<'a> Turn<'a> {
                 deadline::Due::Release => self.release(at),
             }
         }
+    }
+
+    /// What time does next, where it does so up to and including `until` and need not wait.
+    fn due(&self, until: Millis) -> Option<(Millis, deadline::Due)> {
+        let is_due = |at: Millis| at <= until && !self.absence.holds(at, self.now);
+        let next = deadline::next(self.rules, &self.state)
+            .into_iter()
+            .flatten();
+        next.filter(|(at, _)| is_due(*at)).min_by_key(|(at, _)| *at)
     }
 
     fn run_overdue(&mut self, index: usize, at: Millis) {
@@ -350,5 +394,14 @@ impl<'a> Turn<'a> {
             let reason = Reason::Overrunning { started };
             self.alert(Some(Status::Overrunning), reason, at);
         }
+    }
+}
+
+/// Whether two runs have one id, or both none.
+fn is_same_name(a: Option<&str>, b: Option<&str>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => is_same_run(a, b),
+        (None, None) => true,
+        _ => false,
     }
 }

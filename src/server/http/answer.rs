@@ -112,16 +112,25 @@ pub(super) fn bytes(
 }
 
 /// The answer to a request that was not, or not wholly, read; without its body where that was a
-/// HEAD.
-pub(super) fn refusal(status: StatusCode, sentence: &str, is_head: bool) -> Vec<u8> {
+/// HEAD. `more` are headers besides those that every refusal has.
+pub(super) fn refusal(
+    status: StatusCode,
+    sentence: &str,
+    more: &[(&str, &str)],
+    is_head: bool,
+) -> Vec<u8> {
     let body = serde_json::json!({ "error": sentence }).to_string();
     let again = match status {
         StatusCode::SERVICE_UNAVAILABLE => "retry-after: 5\r\n",
         _ => "",
     };
+    let more: String = more
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     let head = format!(
         "HTTP/1.1 {status}\r\ndate: {}\r\n{}: {VERSION}\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n{again}connection: close\r\n\r\n",
+         content-length: {}\r\n{again}{more}connection: close\r\n\r\n",
         date(),
         wire::header::SERVER,
         body.len(),

@@ -192,7 +192,17 @@ impl Connection {
     }
 
     /// Answers a request.
-    pub fn close_exchange(&mut self, open: Open, response: Response, shared: &Arc<Shared>) -> Then {
+    pub fn close_exchange(
+        &mut self,
+        open: Open,
+        mut response: Response,
+        shared: &Arc<Shared>,
+    ) -> Then {
+        for (name, value) in shared.handler.headers(&open.begun.path) {
+            if response.headers.iter().all(|(there, _)| there != name) {
+                response = response.with(name, *value);
+            }
+        }
         let record = open
             .begun
             .record(open.received, self.transport.is_encrypted());

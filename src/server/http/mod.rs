@@ -195,6 +195,11 @@ impl Request {
     }
 }
 
+/// The value of a parameter of a query, decoded; the first where it comes more than once.
+pub fn parameter(query: &str, name: &str) -> Option<String> {
+    find(query, name)
+}
+
 fn find(pairs: &str, name: &str) -> Option<String> {
     pairs.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -300,6 +305,13 @@ pub trait Handler: Send + Sync + 'static {
     /// Says how a request is to be handled; must not wait for anything.
     fn begin(&self, request: Request) -> Handling {
         Handling::Blocking(request)
+    }
+
+    /// Headers of every answer to a request for `path`, refusals included, where they are not
+    /// there already; the path is empty where none was understood.
+    fn headers(&self, path: &str) -> &'static [(&'static str, &'static str)] {
+        let _ = path;
+        &[]
     }
 
     /// Learns what became of a request, its answer being sent.

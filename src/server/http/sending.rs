@@ -134,8 +134,10 @@ impl Connection {
         let is_head = begun
             .as_ref()
             .is_some_and(|(begun, _)| begun.method == Method::HEAD);
+        let path = begun.as_ref().map_or("", |(begun, _)| &begun.path);
+        let headers = shared.handler.headers(path);
+        let bytes = answer::refusal(status, sentence, headers, is_head);
         let work = begun.map(|(_, work)| work);
-        let bytes = answer::refusal(status, sentence, is_head);
         self.send(Sending::new(bytes, After::Farewell, work), shared)
     }
 

@@ -173,7 +173,11 @@ pub fn runs(
     before: Option<Uuid>,
     limit: u32,
 ) -> Result<Vec<Run>, StoreError> {
-    // A start is looked up by its time, and its end is mostly the next ping.
+    // A start is looked up by its time, and its end is mostly the next ping. As the engine pairs
+    // them: by the id, which of a UUID may be in any case, and an end without one with the newest
+    // start.
+    let uuid = [8, 4, 4, 4, 12].map(|digits| "[0-9A-Fa-f]".repeat(digits));
+    let uuid = uuid.join("-");
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {RUN} FROM ping
          WHERE check_row = ?1 AND (?2 IS NULL OR (created_at, row) <
@@ -181,7 +185,14 @@ pub fn runs(
            AND (kind <> 'start' OR NOT EXISTS (
              SELECT 1 FROM ping AS end
              WHERE end.check_row = ping.check_row AND end.created_at >= ping.created_at
-               AND end.kind IN ('success', 'fail') AND end.run_id IS ping.run_id))
+               AND end.kind IN ('success', 'fail')
+               AND (end.run_id IS ping.run_id
+                 OR (ping.run_id GLOB '{uuid}' AND lower(end.run_id) = lower(ping.run_id))
+                 OR (end.run_id IS NULL AND NOT EXISTS (
+                   SELECT 1 FROM ping AS other
+                   WHERE other.check_row = ping.check_row AND other.kind = 'start'
+                     AND (other.created_at, other.row) > (ping.created_at, ping.row)
+                     AND other.created_at <= end.created_at)))))
          ORDER BY created_at DESC, row DESC LIMIT ?3"
     ))?;
     let rows = statement.query_map(

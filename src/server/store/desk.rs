@@ -7,7 +7,7 @@ use super::super::clock;
 use super::super::engine::{self, Effect, Event, Millis, Reason, Rules, Windows};
 use super::live::{Live, LiveCheck};
 use super::{StoreError, checks, events, outbox, pings};
-use crate::wire::Status;
+use crate::wire::{Kind, Status};
 
 /// What a job works with: the open transaction and the checks in memory, and the time that
 /// counts for all of its batch.
@@ -54,15 +54,11 @@ impl Desk<'_> {
             self.live.count_ping(row);
         }
         let check = self.live.get(row).ok_or(StoreError::Gone)?;
-        let (state, effects) = engine::step(&check.rules, &check.state, event, self.now);
+        let absence = &self.live.absence;
+        let (state, effects) =
+            engine::step_after(absence, &check.rules, &check.state, event, self.now);
         let (before, after) = (check.state.expected, state.expected);
-        let never_finished = effects.iter().any(|effect| {
-            let reason = match effect {
-                Effect::Alert { reason, .. } => reason,
-                _ => return false,
-            };
-            matches!(reason, Reason::NeverFinished { .. })
-        });
+        let is_failure = matches!(event, Event::Signal(signal) if signal.kind == Kind::Fail);
         let mut finished = None;
         for effect in &effects {
             match effect {
@@ -86,10 +82,12 @@ impl Desk<'_> {
                     to: Status::Up | Status::New,
                     ..
                 } => after,
-                // It was not silence that brought it down.
+                // A ping first lets time do its work, and again after it.
+                Effect::Changed { missed, .. } if missed.is_some() => *missed,
+                // It was not silence that brought it down, but a run that never finished.
                 Effect::Changed {
                     to: Status::Down, ..
-                } if never_finished => None,
+                } if !is_failure => None,
                 _ => before,
             };
             events::record(self.connection, row, event, effect, expected, self.now)?;

@@ -98,7 +98,7 @@ pub(super) fn record(
                  THEN (SELECT max(row) FROM alert WHERE check_row = ?1) END)",
     )?;
     let (kind, at, source, from, to) = match effect {
-        Effect::Changed { from, to, at } => (
+        Effect::Changed { from, to, at, .. } => (
             EventType::StatusChanged,
             *at,
             source(cause, *to, *at),

@@ -207,9 +207,13 @@ pub fn for_doctor(
     now: Millis,
     depth: u32,
 ) -> Result<(Facts, Vec<Record>), StoreError> {
-    let status_since = connection
-        .prepare_cached("SELECT status_since FROM check_ WHERE row = ?")?
-        .query_row([row], |row| row.get(0))?;
+    let (status_since, org_zone) = connection
+        .prepare_cached(
+            "SELECT status_since, organization.timezone
+             FROM check_ JOIN organization ON organization.id = check_.org_id
+             WHERE check_.row = ?",
+        )?
+        .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut statement = connection.prepare_cached(
         "SELECT channel.name, count(*), max(delivery.finished_at), delivery.last_answer
          FROM delivery JOIN channel ON channel.row = delivery.channel_row
@@ -229,8 +233,19 @@ pub fn for_doctor(
     let facts = Facts {
         status_since,
         recipients: recipients(connection, row)?,
+        org_zone,
         undelivered,
     };
+    let records = newest(connection, row, depth)?;
+    Ok((facts, records))
+}
+
+/// The `depth` newest pings of a check as the doctor reads them, oldest first.
+pub(super) fn newest(
+    connection: &Connection,
+    row: i64,
+    depth: u32,
+) -> Result<Vec<Record>, StoreError> {
     // The last line is of interest in failures only, and most of an output is not read.
     let mut statement = connection.prepare_cached(
         "SELECT kind, exit_code, created_at, received_at, duration_ms, run_id, source_ip,
@@ -255,7 +270,7 @@ pub fn for_doctor(
         })?
         .collect::<Result<Vec<_>, _>>()?;
     records.reverse();
-    Ok((facts, records))
+    Ok(records)
 }
 
 /// The last line of an output that says anything, without what could steer a terminal.

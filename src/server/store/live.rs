@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::super::engine::{Millis, Rules, State, next_deadline};
+use super::super::engine::{Absence, Millis, Rules, State, next_deadline_after};
 use super::super::scheduler::Deadlines;
 use super::Meters;
 
@@ -36,6 +36,8 @@ pub(super) struct Live {
     batch: Changes,
     job: Changes,
     pub deadlines: Deadlines,
+    /// When the store was away last.
+    pub absence: Absence,
     /// How many pings a check has taken since it was last [`Live::take_crowded`].
     taken: HashMap<i64, u32>,
     /// How many of them make a crowd; none where nobody counts.
@@ -95,8 +97,8 @@ impl Live {
             );
             match check {
                 Some(check) => {
-                    self.deadlines
-                        .set(row, next_deadline(&check.rules, &check.state));
+                    let at = next_deadline_after(&self.absence, &check.rules, &check.state);
+                    self.deadlines.set(row, at);
                     published.there.push((check.public_id, row));
                     self.committed.insert(row, check);
                 }
@@ -127,7 +129,15 @@ impl Live {
     /// The deadline of a check as it is committed.
     pub fn deadline(&self, row: i64) -> Option<Millis> {
         let check = self.committed.get(&row)?;
-        next_deadline(&check.rules, &check.state)
+        next_deadline_after(&self.absence, &check.rules, &check.state)
+    }
+
+    /// Sets all deadlines anew, since the store was away.
+    pub fn restore_deadlines(&mut self) {
+        let rows: Vec<i64> = self.committed.keys().copied().collect();
+        for row in rows {
+            self.restore_deadline(row);
+        }
     }
 
     /// Sets the deadline of a check anew from what is committed.

@@ -21,6 +21,7 @@ pub mod outbox;
 pub mod overview;
 pub mod pings;
 mod place;
+mod presence;
 pub mod projects;
 mod prune;
 pub mod publications;
@@ -49,17 +50,20 @@ use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
 use super::bell::Bell;
+use super::clock;
 pub use beside::Beside;
 pub use desk::Desk;
 pub use meters::Meters;
 use place::Place;
+use presence::Presence;
 pub use prune::Retention;
 use writer::Writer;
 
 /// The database's file in the data directory.
 pub const DATABASE: &str = "pakyas.db";
 
-/// The file in the data directory that the server which uses it has locked.
+/// The file in the data directory that the server which uses it has locked, and in which it
+/// notes that it is there.
 pub const LOCK: &str = "lock";
 
 /// How many idle reading connections are kept.
@@ -218,6 +222,7 @@ impl Store {
             .map_err(in_directory)?;
         let private = |name: &str| {
             OpenOptions::new()
+                .read(true)
                 .write(true)
                 .create(true)
                 .truncate(false)
@@ -234,6 +239,7 @@ impl Store {
         // Made by us first, so that SQLite gives it and its companions our mode.
         let place = Arc::new(Place::new(private(DATABASE)?));
         let path = directory.join(DATABASE);
+        let note = lock.try_clone().map_err(in_directory)?;
         let damaged = |error| damaged(&path, error);
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(damaged)?;
         schema::migrate(&mut connection).map_err(damaged)?;
@@ -246,6 +252,7 @@ impl Store {
             alerted,
             Arc::clone(&meters),
             Arc::clone(&place),
+            Presence::back(note, clock::now()),
         )
         .map_err(damaged)?;
         Ok(Self {
@@ -309,14 +316,7 @@ impl Store {
         if self.writer.is_well() {
             return Ok(());
         }
-        self.write(|desk| {
-            // As much as a few pings take: room for less is no room.
-            desk.connection.execute(
-                "INSERT OR REPLACE INTO probe (row, data) VALUES (1, randomblob(65536))",
-                [],
-            )?;
-            Ok(())
-        })
+        self.write(|desk| probe(desk.connection))
     }
 
     /// Begins to prune the history; until then all of it is kept.
@@ -373,6 +373,15 @@ impl Readers {
         }
         result
     }
+}
+
+/// Writes as much as a few pings take: room for less is no room.
+fn probe(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT OR REPLACE INTO probe (row, data) VALUES (1, randomblob(65536))",
+        [],
+    )?;
+    Ok(())
 }
 
 fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {

@@ -7,8 +7,9 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::super::alerts::message;
+use super::super::doctor::hour;
 use super::super::engine::{Millis, Reason};
-use super::{StoreError, timestamp};
+use super::{StoreError, inspect, timestamp};
 use crate::random;
 use crate::wire::webhook::{Alert, CheckRef, Delivery, NamedRef};
 
@@ -24,6 +25,10 @@ pub(super) fn add(
 ) -> Result<bool, StoreError> {
     let id = random::uuid()?;
     let event = reason.event();
+    let hint = match reason {
+        Reason::Missed { .. } => other_hour(connection, check_row)?,
+        _ => None,
+    };
     let mut statement = connection.prepare_cached(
         "SELECT check_.id, check_.name, check_.slug, check_.public_id, project.id, project.name,
              organization.id, organization.name
@@ -39,7 +44,10 @@ pub(super) fn add(
             alert: Alert {
                 id,
                 kind: message::kind(reason).to_owned(),
-                message: message::sentence(&name, reason, at),
+                message: match &hint {
+                    Some(hint) => format!("{}. {hint}", message::sentence(&name, reason, at)),
+                    None => message::sentence(&name, reason, at),
+                },
                 triggered_at: timestamp(at),
                 output: message::output(reason, output),
             },
@@ -81,6 +89,27 @@ pub(super) fn add(
         )?
         .execute(params![alert_row, check_row])?;
     Ok(deliveries > 0)
+}
+
+/// Why the check may have missed its time although its job ran: that comes at another hour.
+fn other_hour(connection: &Connection, check_row: i64) -> Result<Option<String>, StoreError> {
+    let schedule: (Option<String>, Option<String>, String) = connection
+        .prepare_cached(
+            "SELECT cron_expression, check_.timezone, organization.timezone
+             FROM check_ JOIN organization ON organization.id = check_.org_id
+             WHERE check_.row = ?",
+        )?
+        .query_row([check_row], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    let (Some(expression), zone, org_zone) = schedule else {
+        return Ok(None);
+    };
+    // Of each run there may be a start and an end.
+    let records = inspect::newest(connection, check_row, 2 * hour::NEWEST as u32)?;
+    let zone = zone.as_deref().unwrap_or(&org_zone);
+    let found = hour::OtherHour::of(&expression, zone, &org_zone, &records);
+    Ok(found.map(|found| found.sentence()))
 }
 
 /// How many deliveries are still to be made.

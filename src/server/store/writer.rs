@@ -18,6 +18,7 @@ use super::super::engine::{Event, Millis};
 use super::desk::Desk;
 use super::live::{Live, Published};
 use super::place::Place;
+use super::presence::Presence;
 use super::prune::{Pruner, Retention};
 use super::{Meters, PublicIds, StoreError, checks, deliveries};
 
@@ -37,10 +38,6 @@ const SLACK: Millis = 100;
 
 /// The longest sleep: the wall clock may be set while we sleep, and deadlines are wall times.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
-
-/// How much earlier than before it may be by the wall clock before it counts as set back,
-/// milliseconds: what is less, no deadline and no ping will notice.
-const SET_BACK: Millis = 500;
 
 /// How long to leave a disk alone that has just refused a deadline's transaction.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -109,8 +106,10 @@ impl Writer {
         alerted: Bell,
         meters: Arc<Meters>,
         place: Arc<Place>,
+        presence: Presence,
     ) -> Result<Self, StoreError> {
         let mut live = Live::default();
+        live.absence = presence.absence;
         for (row, check) in checks::load_live(&connection, clock::now())? {
             live.set(row, check);
         }
@@ -132,11 +131,13 @@ impl Writer {
             alerted,
             meters,
             place,
+            presence,
             well: Arc::clone(&well),
             pruner: None,
             careful_until: None,
             // It may have been set back while we were away.
             last_look: Millis::MAX,
+            looked: Instant::now(),
         };
         thread.publish();
         let thread = std::thread::Builder::new()
@@ -249,12 +250,15 @@ struct Thread {
     alerted: Bell,
     meters: Arc<Meters>,
     place: Arc<Place>,
+    presence: Presence,
     well: Arc<AtomicBool>,
     pruner: Option<Pruner>,
     /// Until when every job is undone by itself where it fails.
     careful_until: Option<Instant>,
     /// What the wall clock said when it was last looked at; [`Millis::MAX`] before the first time.
     last_look: Millis,
+    /// When that was.
+    looked: Instant,
 }
 
 impl Thread {
@@ -282,10 +286,13 @@ impl Thread {
                     break;
                 }
             }
+            // First, so that a ping from just after the clock was set back is no old one.
+            let looked = self.look_at_the_clock();
             if !jobs.is_empty() {
                 self.batch(jobs);
             }
             if stop {
+                self.presence.note(clock::now(), true);
                 // What was written is safe in the log; this makes the one file whole, for
                 // whoever copies it. Where it can't, the next start does it.
                 let _ = self
@@ -293,11 +300,12 @@ impl Thread {
                     .pragma_update(None, "wal_checkpoint", "truncate");
                 return;
             }
-            let looked = self.look_at_the_clock();
-            pause = match looked.and_then(|()| self.serve_deadlines()) {
+            let served = looked.and_then(|()| self.try_to_return());
+            pause = match served.and_then(|()| self.serve_deadlines()) {
                 Ok(()) => Duration::ZERO,
                 Err(_) => AFTER_FAILURE,
             };
+            self.presence.note(clock::now(), false);
             if pause.is_zero() {
                 self.prune();
             }
@@ -391,17 +399,23 @@ impl Thread {
     }
 
     /// Where the wall clock was set back, tells the engine, for every check that would else wait
-    /// until it has caught up, and brings forward what is to be sent again.
+    /// until it has caught up, and brings forward what is to be sent again. What they have seen
+    /// counts as of the last look, which no ping that is waiting now can have come before.
     fn look_at_the_clock(&mut self) -> Result<(), StoreError> {
         let (before, now) = (self.last_look, clock::now());
-        if now < before.saturating_sub(SET_BACK) {
+        let since = Millis::try_from(self.looked.elapsed().as_millis()).unwrap_or(Millis::MAX);
+        if now < before {
             let back = if before == Millis::MAX {
                 0
             } else {
                 before - now
             };
+            let last_look = now.saturating_sub(since);
+            self.presence.set_back(now);
+            self.live.absence = self.presence.absence;
+            self.live.restore_deadlines();
             for rows in self.live.ahead_of(now).chunks(DUE_BATCH) {
-                self.transaction(|desk| {
+                self.transaction_at(last_look, |desk| {
                     for &row in rows {
                         desk.apply(row, &Event::TimePassed, None)?;
                         desk.live.end_job(true);
@@ -415,7 +429,16 @@ impl Thread {
                 Ok(())
             })?;
         }
-        self.last_look = now;
+        (self.last_look, self.looked) = (now, Instant::now());
+        Ok(())
+    }
+
+    /// Where the last write failed, tries one: no deadline is acted upon while pings can't be
+    /// taken.
+    fn try_to_return(&mut self) -> Result<(), StoreError> {
+        if self.presence.is_away() {
+            self.transaction(|desk| super::probe(desk.connection))?;
+        }
         Ok(())
     }
 
@@ -454,10 +477,20 @@ impl Thread {
         &mut self,
         work: impl FnOnce(&mut Desk<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        self.transaction_at(clock::now(), work)
+    }
+
+    fn transaction_at(
+        &mut self,
+        now: Millis,
+        work: impl FnOnce(&mut Desk<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let mut alerts = false;
+        self.live.absence = self.presence.if_back(now);
         let (live, public_url) = (&mut self.live, &self.public_url);
         let begun = Instant::now();
         let connection = &mut self.connection;
+        let before = connection.total_changes();
         let result = self
             .place
             .check()
@@ -467,7 +500,7 @@ impl Thread {
             .and_then(|transaction| {
                 work(&mut Desk {
                     connection: &transaction,
-                    now: clock::now(),
+                    now,
                     public_url,
                     live,
                     alerts: &mut alerts,
@@ -479,6 +512,11 @@ impl Thread {
             Ok(()) => {
                 self.meters.commits.count(begun.elapsed().as_secs_f64());
                 self.publish();
+                // What wrote nothing has not tried the disk.
+                let has_written = self.connection.total_changes() > before;
+                if (has_written || !self.presence.is_away()) && self.presence.found(now) {
+                    self.live.restore_deadlines();
+                }
                 if alerts {
                     self.alerted.ring();
                 }
@@ -486,6 +524,7 @@ impl Thread {
             Err(error) => {
                 complain_once(error);
                 self.live.roll_back();
+                self.presence.lost(self.last_look.min(now));
             }
         }
         result
@@ -589,7 +628,8 @@ mod tests {
 
         fn rows(&self) -> Vec<i64> {
             let rows = self.store.read(|connection| {
-                let mut statement = connection.prepare("SELECT row FROM probe ORDER BY row")?;
+                let mut statement =
+                    connection.prepare("SELECT row FROM probe WHERE data = x'00' ORDER BY row")?;
                 let rows = statement.query_map([], |row| row.get(0))?;
                 Ok(rows.collect::<Result<_, _>>()?)
             });
@@ -609,5 +649,39 @@ mod tests {
             "{answers:?}"
         );
         assert_eq!(trial.rows(), [4, 6]);
+    }
+
+    #[test]
+    fn a_disk_that_was_full_was_an_absence_of_the_store() {
+        let trial = Trial::new("absence");
+        // SQLite takes no number below what there is.
+        let pages_at_most = |pages: u32| {
+            let pragma = format!("PRAGMA max_page_count = {pages}");
+            let set = trial
+                .store
+                .write(move |desk| Ok(desk.connection.execute_batch(&pragma)?));
+            set.unwrap();
+        };
+        let absence = || trial.store.write(|desk| Ok(desk.live.absence)).unwrap();
+        trial.store.check().unwrap();
+        let begun = clock::now();
+        pages_at_most(1);
+        let probe = trial
+            .store
+            .write(|desk| super::super::probe(desk.connection));
+        assert!(probe.is_err());
+        while clock::now() < begun + 50 {
+            std::thread::yield_now();
+        }
+        let ended = clock::now();
+        assert_ne!(absence().acts_at(begun + 25), begun + 25, "it is away now");
+        pages_at_most(u32::MAX - 1);
+        trial
+            .store
+            .write(|desk| super::super::probe(desk.connection))
+            .unwrap();
+        let absence = absence();
+        assert!(absence.acts_at(begun + 25) > ended, "{absence:?}");
+        assert!(absence.is_before(clock::now()));
     }
 }

@@ -75,6 +75,15 @@ struct Open {
     lost: bool,
 }
 
+/// Whether these name one run: byte for byte, but a UUID in any case.
+fn same(a: Option<&str>, b: Option<&str>) -> bool {
+    let uuid = |id: &str| id.len() == 36 && uuid::Uuid::parse_str(id).is_ok();
+    match (a, b) {
+        (Some(a), Some(b)) if uuid(a) => a.to_lowercase() == b.to_lowercase(),
+        _ => a == b,
+    }
+}
+
 /// A check as it must be.
 #[derive(Debug)]
 pub struct Model {
@@ -84,6 +93,9 @@ pub struct Model {
     seen: i64,
     /// Until when the server was down: nothing is found out before.
     asleep: i64,
+    /// From when it was down last, and until when what fell due meanwhile waits.
+    fell_asleep: i64,
+    patient_until: i64,
     pub status: Status,
     since: i64,
     pub expected: Option<i64>,
@@ -99,6 +111,7 @@ pub struct Model {
     told: Option<Status>,
     news: Event,
     holding: bool,
+    held_at: i64,
     pub alerts: Vec<(Event, i64)>,
 }
 
@@ -109,6 +122,8 @@ impl Model {
             windows: Vec::new(),
             seen: now,
             asleep: now,
+            fell_asleep: now,
+            patient_until: now,
             status: Status::New,
             since: now,
             expected: None,
@@ -122,6 +137,7 @@ impl Model {
             told: None,
             news: Event::Up,
             holding: false,
+            held_at: now,
             alerts: Vec::new(),
         }
     }
@@ -142,8 +158,54 @@ impl Model {
         count
     }
 
-    pub fn sleep(&mut self, until: i64) {
+    /// The server is down from `now` until `until`. What falls due meanwhile waits as long again
+    /// then, a minute at most.
+    pub fn sleep(&mut self, now: i64, until: i64) {
+        let again = (until - now).min(60_000);
+        let left = self.patient_until - now;
+        // What it still had patience with is not forgotten, but where that was long ago.
+        if again == 0 || left <= 0 || until - self.fell_asleep > 600_000 {
+            self.fell_asleep = now;
+            self.patient_until = until + again;
+        } else {
+            self.patient_until = until + again.max(left);
+        }
         self.asleep = until;
+    }
+
+    /// Whether what fell due at this moment is still waited with at `now`.
+    fn waits(&self, due: i64, now: i64) -> bool {
+        self.fell_asleep < due && due < self.asleep && now < self.patient_until
+    }
+
+    /// When the peace ends in which the news is held.
+    fn end_of_peace(&self) -> i64 {
+        let mut end = self.held_at;
+        let covers = |(_, start, until): &&(u32, i64, i64), at| *start <= at && at < *until;
+        while let Some((.., later)) = self.windows.iter().find(|window| covers(window, end)) {
+            end = *later;
+        }
+        end
+    }
+
+    /// When something falls due, or fell, that nothing was made of yet.
+    fn unjudged(&self) -> Vec<i64> {
+        let decided = &self.decided;
+        let running: Vec<i64> = self
+            .open
+            .iter()
+            .filter(|run| !run.lost)
+            .map(|run| decided.limit(run.started))
+            .collect();
+        match (running.is_empty(), self.expected, self.status) {
+            (true, Some(expected), Status::Up) => vec![expected],
+            (true, Some(expected), Status::Late) => vec![expected + decided.grace],
+            (true, Some(expected), Status::Down) if self.truth != Some(Status::Down) => {
+                let last = (1..decided.misses).fold(expected, |due, _| decided.next(due));
+                vec![last + decided.grace]
+            }
+            _ => running,
+        }
     }
 
     /// Looks at every moment up to `now` at which something could have changed.
@@ -178,15 +240,35 @@ impl Model {
         for (_, start, end) in &self.windows {
             moments.extend([*start, *end]);
         }
+        moments.push(self.patient_until);
         moments
     }
 
     /// What is true at `now`, of which nothing was known before `known`.
     fn look(&mut self, now: i64, known: i64) {
         let known = known.max(now).max(self.asleep);
+        // Held news is let go of as of the end of the peace, and what came true since is newer.
+        let end = self.end_of_peace();
+        if self.holding && end <= now && !self.in_peace(now) && !self.waits(end, known) {
+            self.judge(end, known);
+            if self.in_peace(known) {
+                self.held_at = known;
+            } else {
+                self.holding = false;
+                self.tell(end, known);
+            }
+        }
+        self.judge(now, known);
+    }
+
+    fn judge(&mut self, now: i64, known: i64) {
+        // What waits is judged before what fell due after it.
+        let waiting = self.unjudged().into_iter();
+        let first = waiting.filter(|due| self.waits(*due, known)).min();
+        let until = now.min(first.map_or(now, |first| first - 1));
         for index in 0..self.open.len() {
             let limit = self.decided.limit(self.open[index].started);
-            if self.open[index].lost || limit > now {
+            if self.open[index].lost || limit > until {
                 continue;
             }
             self.open[index].lost = true;
@@ -202,21 +284,21 @@ impl Model {
         }
         let busy = self.open.iter().any(|run| !run.lost);
         if let (false, Some(expected)) = (busy, self.expected) {
-            if self.status == Status::Up && expected <= now {
+            let grace = self.decided.grace;
+            let is_over = |due: i64| due <= now && !self.waits(due, known);
+            let (late, missed) = (is_over(expected), is_over(expected + grace));
+            let enough = self.decided.misses;
+            let last = (1..enough).fold(expected, |due, _| self.decided.next(due)) + grace;
+            let is_enough = is_over(last);
+            if self.status == Status::Up && late {
                 self.become_(Status::Late, expected);
             }
-            if self.status == Status::Late && expected + self.decided.grace <= now {
-                self.become_(Status::Down, expected + self.decided.grace);
+            if self.status == Status::Late && missed {
+                self.become_(Status::Down, expected + grace);
             }
-            let enough = self.decided.misses;
-            if self.status == Status::Down && self.missing(expected, now, enough) == enough {
-                let due = (1..enough).fold(expected, |due, _| self.decided.next(due));
-                self.should_know_down(Event::Down, due + self.decided.grace, known);
+            if self.status == Status::Down && is_enough {
+                self.should_know_down(Event::Down, last, known);
             }
-        }
-        if self.holding && !self.in_peace(now) && !self.in_peace(known) {
-            self.holding = false;
-            self.tell(now, known);
         }
     }
 
@@ -240,6 +322,9 @@ impl Model {
             return;
         }
         if self.holding || self.in_peace(at.max(known)) {
+            if !self.holding {
+                self.held_at = at.max(known);
+            }
             self.holding = true;
             return;
         }
@@ -250,6 +335,7 @@ impl Model {
     pub fn ping(&mut self, kind: Kind, at: i64, id: Option<&str>, now: i64) {
         let at = at.min(now);
         self.until(at);
+        self.look(at, now);
         self.apply(kind, at, id, now);
         self.look(at.max(self.seen), now);
         self.go(now, now);
@@ -265,15 +351,17 @@ impl Model {
             return;
         }
         if kind == Kind::Start {
-            let known = |id: &str| {
-                self.is_remembered(id) || self.open.iter().any(|run| run.id.as_deref() == Some(id))
-            };
             let limit = self.decided.limit(at);
             let stale = match id {
-                Some(id) => known(id) || self.last_end.is_some_and(|end| limit < end),
+                Some(id) => self.is_remembered(id) || self.last_end.is_some_and(|end| limit < end),
                 None => self.last_end.is_some_and(|end| at < end),
             };
-            if !stale {
+            // One run has one id, and all those without have none between them: a second start
+            // is that of the one run, whichever came first.
+            let same = |run: &Open| same(run.id.as_deref(), id);
+            let superseded = self.open.iter().any(|run| same(run) && at <= run.started);
+            if !stale && !superseded {
+                self.open.retain(|run| !same(run));
                 self.open.push(Open {
                     id: id.map(str::to_owned),
                     started: at,
@@ -288,17 +376,25 @@ impl Model {
         if !ends {
             return;
         }
-        let mine = (0..self.open.len()).rev().find(|&index| {
-            let run = &self.open[index];
-            match id {
-                Some(id) => run.id.as_deref() == Some(id),
-                None => run.id.is_none() && run.started <= at,
+        let mine = match id {
+            Some(_) => {
+                let mine = |run: &Open| same(run.id.as_deref(), id);
+                self.open.iter().position(mine)
             }
-        });
-        let new = id.filter(|id| !self.is_remembered(id));
-        self.over.extend(new.map(str::to_owned));
+            // The newest that had started by then.
+            None => self.open.iter().rposition(|run| run.started <= at),
+        };
+        let ended = mine.map(|index| self.open.remove(index));
+        if let (None, Some(newest)) = (id, &ended) {
+            let older = |run: &Open| run.id.is_none() && run.started <= newest.started;
+            self.open.retain(|run| !older(run));
+        }
+        let named = ended.as_ref().and_then(|run| run.id.as_deref()).or(id);
+        let new = named.filter(|id| !self.is_remembered(id));
+        let new = new.map(str::to_owned);
+        self.over.extend(new);
         // A ping may seem to come before the start of its own run.
-        let began = mine.map(|index| self.open.remove(index).started);
+        let began = ended.map(|run| run.started);
         let at = at.max(began.unwrap_or(at));
         let began = began.unwrap_or(at);
         if self.last_end.is_some_and(|end| at < end) {
@@ -324,7 +420,8 @@ impl Model {
     /// Whether the run is one of the last that ended. A start that comes later than so many
     /// other runs is taken for one of a run that goes on.
     fn is_remembered(&self, id: &str) -> bool {
-        self.over.iter().rev().take(16).any(|over| over == id)
+        let over = |over: &String| same(Some(over), Some(id));
+        self.over.iter().rev().take(16).any(over)
     }
 
     fn well_again(&mut self, at: i64, now: i64) {
@@ -387,6 +484,9 @@ impl Model {
         match times {
             Some((start, end)) => self.windows.push((id, start, end)),
             None => self.windows.retain(|(planned, ..)| *planned != id),
+        }
+        if self.holding {
+            self.held_at = now;
         }
         if self.holding && !self.in_peace(now) {
             self.holding = false;

@@ -36,11 +36,12 @@ pub(super) fn all(
         Snippet {
             id: "curl",
             title: "curl",
-            hint: "Without pakyas: tells start, end and exit code, but keeps nothing where the network is away.".to_owned(),
+            hint: "Without pakyas: tells start, end and exit code of a run by its id, but keeps nothing where the network is away.".to_owned(),
             text: format!(
-                "curl -fsS -m 10 --retry 5 -o /dev/null {url}/start\n\
+                "rid=$(date +%s)-$$\n\
+                 curl -fsS -m 10 --retry 5 -o /dev/null \"{url}/start?rid=$rid\"\n\
                  /path/to/job.sh\n\
-                 curl -fsS -m 10 --retry 5 -o /dev/null {url}/$?\n"
+                 curl -fsS -m 10 --retry 5 -o /dev/null \"{url}/$??rid=$rid\"\n"
             ),
         },
         Snippet {
