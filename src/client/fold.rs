@@ -252,9 +252,19 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_to_be_folded_loses_nothing() {
+    fn a_line_that_is_too_long_to_be_folded_loses_nothing_and_is_not_held() {
         let line = "x".repeat(3 * LINE_MAX);
         assert_eq!(folded(&[line.as_bytes()]), line.as_bytes());
+        for before in ["", "a\r"] {
+            let (mut fold, mut out) = (Fold::default(), Vec::new());
+            fold.push(before.as_bytes(), &mut |bytes| out.extend_from_slice(bytes));
+            for piece in line.as_bytes().chunks(100) {
+                fold.push(piece, &mut |bytes| out.extend_from_slice(bytes));
+                assert!(fold.rest.len() <= LINE_MAX);
+            }
+            fold.finish(&mut |bytes| out.extend_from_slice(bytes));
+            assert_eq!(out, line.as_bytes());
+        }
     }
 
     proptest! {

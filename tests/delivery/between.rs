@@ -15,7 +15,9 @@ const ID: &str = "550e8400-e29b-41d4-a716-446655440000";
 const TRAEFIK: &str = "404 page not found\n";
 
 /// What answers in place of the server, and how it is named.
-fn strangers() -> Vec<(fn() -> Reply, &'static str)> {
+type Stranger = (fn() -> Reply, &'static str);
+
+fn strangers() -> Vec<Stranger> {
     fn page(status: u16) -> Reply {
         Reply::text(status, "<html><title>nginx</title></html>").with("Server", "nginx/1.24.0")
     }
