@@ -150,26 +150,7 @@ impl Http {
             }
         }
         let given = self.proxies.choose(request.url, https);
-        let proxy = given.and_then(|given| given.proxy.clone());
-        if let (Some(given), None) = (given, &proxy) {
-            return Err(Error::new(
-                Kind::Usage,
-                format!(
-                    "The proxy {} is not an address: the port is wrong, or it is no host; \
-                     write it as http://proxy.example.com:3128",
-                    given.shown
-                ),
-            ));
-        }
-        if proxy.as_ref().is_some_and(proxy::is_socks) {
-            return Err(Error::new(
-                Kind::Network,
-                format!(
-                    "Can't reach {origin}: the proxy that is set speaks SOCKS, which pakyas does not \
-                     (HTTPS_PROXY and HTTP_PROXY name HTTP proxies, NO_PROXY exempts hosts)"
-                ),
-            ));
-        }
+        let proxy = given.map(|given| usable(given, origin)).transpose()?;
         let told = |error| told(error, origin, request.budget, given);
         let unfit = |_| {
             Error::new(
@@ -234,6 +215,28 @@ impl Http {
             body,
             truncated,
         })
+    }
+}
+
+/// The proxy that was named, where it is one that requests can go through.
+fn usable(given: &Given, origin: &str) -> Result<ureq::Proxy, Error> {
+    match &given.proxy {
+        None => Err(Error::new(
+            Kind::Usage,
+            format!(
+                "The proxy {} is not an address: the port is wrong, or it is no host; \
+                 write it as http://proxy.example.com:3128",
+                given.shown
+            ),
+        )),
+        Some(proxy) if proxy::is_socks(proxy) => Err(Error::new(
+            Kind::Network,
+            format!(
+                "Can't reach {origin}: the proxy that is set speaks SOCKS, which pakyas does not \
+                 (HTTPS_PROXY and HTTP_PROXY name HTTP proxies, NO_PROXY exempts hosts)"
+            ),
+        )),
+        Some(proxy) => Ok(proxy.clone()),
     }
 }
 
