@@ -486,3 +486,26 @@ fn starts_that_come_twice_and_ends_without_an_id_leave_no_run_open() {
         );
     }
 }
+
+#[test]
+fn a_start_that_comes_after_its_end_and_many_others_opens_no_run() {
+    let server = Server::start();
+    let check = server.check("job", 3600, 300, &NONE);
+    let ping = |suffix: &str, run: &str, age: &str| {
+        let headers = [("x-pakyas-run", run), ("x-pakyas-age", age)];
+        let answer = server.ping_with(&check, suffix, &headers, b"");
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    for number in 0..40 {
+        ping("/0", &format!("run-{number}"), "60000");
+    }
+    // As a spool sends it once the server is back, and the ends of later runs were faster.
+    ping("/start", "RUN-0", "61000");
+    assert_eq!(server.show(&check)["running"], true, "that is another run");
+    ping("/1", "RUN-0", "60000");
+    ping("/start", "run-1", "61000");
+    assert_eq!(server.show(&check)["running"], false);
+    // What is not over goes on.
+    ping("/start", "run-40", "61000");
+    assert_eq!(server.show(&check)["running"], true);
+}

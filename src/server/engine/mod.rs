@@ -106,6 +106,13 @@ impl State {
         moments.fold(self.since, Millis::max)
     }
 
+    /// Whether a start that happened `at` may have been overtaken by its own end: then the history
+    /// is to be asked, as more runs may have ended since than are remembered here.
+    pub fn must_look_for_end(&self, kind: Kind, at: Millis) -> bool {
+        let last_end = self.last_end;
+        kind == Kind::Start && last_end.is_some_and(|end| end >= at - START_AFTER_END)
+    }
+
     /// When the next end is expected: after the last, or since it was resumed.
     fn next_end(&self, rules: &Rules) -> Option<Millis> {
         match (self.last_end, self.resumed) {
@@ -151,7 +158,14 @@ pub struct Signal {
     pub duration: Option<Millis>,
     /// The exit code of a failure.
     pub exit_code: Option<u8>,
+    /// Of a start: whether its end came before it, as the history has it (see
+    /// [`State::must_look_for_end`]).
+    pub has_ended: bool,
 }
+
+/// By how much a start may seem to be later than the end of its own run, milliseconds: the age of
+/// a ping leaves out its way here.
+pub const START_AFTER_END: Millis = 10_000;
 
 /// What can happen to a check.
 #[derive(Debug, Clone, PartialEq, Eq)]

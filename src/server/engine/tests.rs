@@ -61,6 +61,7 @@ impl Trial {
             run_id: run.map(str::to_owned),
             duration: None,
             exit_code: None,
+            has_ended: false,
         };
         self.event(&Event::Signal(signal), arrives * MINUTE);
         self.state.status
@@ -674,6 +675,7 @@ fn any_event() -> impl Strategy<Value = (Millis, Event)> {
             run_id: run.map(|run| run.to_string()),
             duration: None,
             exit_code: None,
+            has_ended: false,
         })
     });
     let event = prop_oneof![

@@ -9,7 +9,7 @@ use crate::wire::{Kind, Status};
 const OPEN_RUNS_MAX: usize = 100;
 
 /// How many ended runs are remembered, so that a start that arrives after its own end does
-/// not open the run again.
+/// not open the run again. Of more the history knows: [`Signal::has_ended`].
 const ENDED_RUNS_MAX: usize = 16;
 
 /// A state on its way from before an event to after it.
@@ -148,7 +148,8 @@ impl<'a> Turn<'a> {
         let state = &mut self.state;
         state.last_start = state.last_start.max(Some(signal.at));
         let id = signal.run_id.as_deref();
-        if id.is_some_and(|id| state.ended.iter().any(|ended| is_same_run(ended, id))) {
+        let is_it = |id| state.ended.iter().any(|ended| is_same_run(ended, id));
+        if signal.has_ended || id.is_some_and(is_it) {
             return;
         }
         // A start that was delayed for so long that a newer end is known says nothing about

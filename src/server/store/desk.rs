@@ -38,6 +38,12 @@ pub(super) fn at_a_desk_without_checks<T>(
 }
 
 impl Desk<'_> {
+    /// Whether the history is to be asked for the end of a run: [`engine::State::must_look_for_end`].
+    pub fn must_look_for_end(&self, row: i64, kind: Kind, at: Millis) -> bool {
+        let check = self.live.get(row);
+        check.is_some_and(|check| check.state.must_look_for_end(kind, at))
+    }
+
     /// Lets the engine decide what `event` means for the check in `row`, and writes what
     /// follows, alerts included. `output` is what a failed run printed. Where the event ended
     /// a run whose duration is known, gives when it ended and that duration.

@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::super::engine::{Event, Millis, Signal};
+use super::super::engine::{Event, Millis, START_AFTER_END, Signal};
 use super::{Desk, StoreError, timestamp, unsigned};
-use crate::wire::ping::Signal as PathSignal;
+use crate::wire::ping::{Signal as PathSignal, is_same_run};
 use crate::wire::{Kind, MAX_AGE_MS, PingList, PingRecord};
 
 /// How many idempotency keys are remembered at most, of all checks together: some 100 MB.
@@ -64,12 +64,19 @@ pub fn take(desk: &mut Desk<'_>, check_row: i64, ping: &Incoming) -> Result<(), 
     }
     let mut at = ping.received_at - ping.age;
     let body = (!ping.body.is_empty()).then_some(&ping.body);
+    let has_ended = match &ping.run_id {
+        Some(id) if desk.must_look_for_end(check_row, ping.signal.kind, at) => {
+            has_end(desk.connection, check_row, id, at)?
+        }
+        _ => false,
+    };
     let event = Event::Signal(Signal {
         kind: ping.signal.kind,
         at,
         run_id: ping.run_id.clone(),
         duration: ping.duration,
         exit_code: ping.signal.exit_code,
+        has_ended,
     });
     let mut duration = ping.duration;
     if let Some((ended, after)) = desk.apply(check_row, &event, body.map(Vec::as_slice))? {
@@ -97,6 +104,31 @@ pub fn take(desk: &mut Desk<'_>, check_row: i64, ping: &Incoming) -> Result<(), 
             ping.clock_off,
         ])?;
     Ok(())
+}
+
+/// Whether the history has the end of the run with this id that started `at`. Only the next pings
+/// are looked at: what comes after so many ends is no run that is worth the search.
+fn has_end(
+    connection: &Connection,
+    check_row: i64,
+    id: &str,
+    at: Millis,
+) -> Result<bool, StoreError> {
+    const LOOKED_AT: i64 = 1_000;
+    let mut statement = connection.prepare_cached(
+        "SELECT run_id FROM (
+             SELECT run_id, kind FROM ping WHERE check_row = ? AND created_at >= ?
+             ORDER BY created_at, row LIMIT ?)
+         WHERE kind IN ('success', 'fail') AND run_id IS NOT NULL",
+    )?;
+    let mut rows = statement.query(params![check_row, at - START_AFTER_END, LOOKED_AT])?;
+    while let Some(row) = rows.next()? {
+        let ended: String = row.get(0)?;
+        if is_same_run(&ended, id) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Forgets a few keys that are too old to come again, or too many. One key is added with each

@@ -16,8 +16,9 @@ use super::schema;
 use crate::schedule::cron::Cron;
 use crate::schedule::zone;
 use crate::server::engine::{
-    self, Absence, Effect, Event, Rules, Signal, State, next_deadline_after,
+    self, Absence, Effect, Event, Rules, START_AFTER_END, Signal, State, next_deadline_after,
 };
+use crate::wire::ping::is_same_run;
 use crate::wire::webhook;
 use crate::wire::{Kind, Status};
 use model::{Decided, Model, Timing};
@@ -288,6 +289,8 @@ struct Real {
     rules: Rules,
     state: State,
     absence: Absence,
+    /// The ends of runs with ids that are in the history, and when they were.
+    ends: Vec<(String, i64)>,
     alerts: Vec<(webhook::Event, i64)>,
 }
 
@@ -327,6 +330,7 @@ impl Real {
             rules,
             state,
             absence: Absence::default(),
+            ends: Vec::new(),
             alerts: Vec::new(),
         };
         real.decide(settings, BEGIN);
@@ -345,6 +349,17 @@ impl Real {
             }
         }
         self.alerts.len() - before
+    }
+
+    /// What the store finds in its history before a ping is written there, and that it is written.
+    fn has_ended(&mut self, kind: Kind, at: i64, id: Option<&str>) -> bool {
+        let Some(id) = id else { return false };
+        if matches!(kind, Kind::Success | Kind::Fail) {
+            self.ends.push((id.to_owned(), at));
+        }
+        let is_it =
+            |(end, when): &(String, i64)| is_same_run(end, id) && *when >= at - START_AFTER_END;
+        self.state.must_look_for_end(kind, at) && self.ends.iter().any(is_it)
     }
 
     fn deadline(&self) -> Option<i64> {
@@ -472,6 +487,7 @@ fn live_through(seed: u64) -> Tally {
                     run_id: id.clone(),
                     duration: None,
                     exit_code: None,
+                    has_ended: real.has_ended(*kind, *at, id.as_deref()),
                 };
                 real.step(&Event::Signal(signal), now);
                 if *kind != Kind::Log {

@@ -57,6 +57,7 @@ fn a_ping_that_could_not_get_through_before_comes_first() {
         run_id: None,
         duration: None,
         exit_code: None,
+        has_ended: false,
     };
     back.event(&Event::Signal(signal), 66 * MINUTE + 30_000);
     assert_eq!(back.trial.state.status, Status::Up);

@@ -28,6 +28,7 @@ fn says(trial: &mut Trial, kind: Kind, second: Millis, run: Option<&str>, durati
         run_id: run.map(str::to_owned),
         duration: duration.map(|seconds| Millis::from(seconds) * SECOND),
         exit_code: None,
+        has_ended: false,
     };
     trial.event(&Event::Signal(signal), second * SECOND);
 }

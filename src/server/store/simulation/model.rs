@@ -106,6 +106,8 @@ pub struct Model {
     pub failures: u32,
     open: Vec<Open>,
     over: Vec<String>,
+    /// The ends that came with a name, and when they were.
+    heard: Vec<(String, i64)>,
     /// As what people should know it, and as what they do.
     truth: Option<Status>,
     told: Option<Status>,
@@ -133,6 +135,7 @@ impl Model {
             failures: 0,
             open: Vec::new(),
             over: Vec::new(),
+            heard: Vec::new(),
             truth: None,
             told: None,
             news: Event::Up,
@@ -344,6 +347,9 @@ impl Model {
 
     fn apply(&mut self, kind: Kind, at: i64, id: Option<&str>, now: i64) {
         let ends = matches!(kind, Kind::Success | Kind::Fail);
+        if let (true, Some(id)) = (ends, id) {
+            self.heard.push((id.to_owned(), at));
+        }
         if self.status == Status::Paused || self.resumed.is_some_and(|resumed| at < resumed) {
             if ends {
                 self.last_end = self.last_end.max(Some(at));
@@ -353,7 +359,11 @@ impl Model {
         if kind == Kind::Start {
             let limit = self.decided.limit(at);
             let stale = match id {
-                Some(id) => self.is_remembered(id) || self.last_end.is_some_and(|end| limit < end),
+                Some(id) => {
+                    self.is_remembered(id)
+                        || self.has_heard_the_end(id, at)
+                        || self.last_end.is_some_and(|end| limit < end)
+                }
                 None => self.last_end.is_some_and(|end| at < end),
             };
             // One run has one id, and all those without have none between them: a second start
@@ -417,11 +427,17 @@ impl Model {
         }
     }
 
-    /// Whether the run is one of the last that ended. A start that comes later than so many
-    /// other runs is taken for one of a run that goes on.
+    /// Whether the run is one of the last that ended: an end without a name ends a run with one.
     fn is_remembered(&self, id: &str) -> bool {
         let over = |over: &String| same(Some(over), Some(id));
         self.over.iter().rev().take(16).any(over)
+    }
+
+    /// Whether an end of that name was heard of that belongs to a start at this time: some
+    /// seconds early at most, as a start may be long on its way.
+    fn has_heard_the_end(&self, id: &str, start: i64) -> bool {
+        let is_it = |(end, at): &(String, i64)| same(Some(end), Some(id)) && *at >= start - 10_000;
+        self.heard.iter().any(is_it)
     }
 
     fn well_again(&mut self, at: i64, now: i64) {
