@@ -169,6 +169,22 @@ fn what_answers_in_place_of_the_api_is_named_and_nothing_is_done_by_halves() {
 }
 
 #[test]
+fn a_page_in_place_of_the_api_is_taken_for_neither_its_consent_nor_a_runs_output() {
+    let world = World::but(|request| match request.method.as_str() {
+        "PATCH" => Some(Reply::text(200, "Welcome")),
+        _ if request.path.ends_with("/body") => Some(Reply::text(200, "<html>Welcome</html>")),
+        _ => None,
+    });
+    world.add("sync", PRODUCTION);
+    let home = world.home();
+    home.pakyas("check pause sync")
+        .exits(4)
+        .says("No Pakyas server answers");
+    let outcome = home.pakyas("check logs sync --output last").exits(4);
+    assert_eq!(outcome.says("a page (200)").stdout, "");
+}
+
+#[test]
 fn an_answer_without_end_is_cut_off() {
     let stub = Stub::new(|request| {
         if is_api(request) {
