@@ -134,44 +134,153 @@ fn a_run_past_its_max_runtime_is_told_as_running_long() {
     assert_eq!(hook.events(), ["check.running_long", "check.up"]);
 }
 
+/// The channel's newest delivery, once it was tried so often.
+fn tried(server: &Server, channel: &Value, times: u64) -> Value {
+    wait_for(&format!("attempt {times}"), || {
+        let newest = server.deliveries(channel).into_iter().next();
+        newest.filter(|delivery| delivery["attempts"] == times)
+    })
+}
+
+fn shown(server: &Server, channel: &Value) -> Value {
+    let path = format!("/channels/{}", channel["id"].as_str().unwrap());
+    server.api("GET", &path, None).json()
+}
+
 #[test]
-fn a_target_that_fails_is_tried_again_later_and_one_that_refuses_is_not() {
-    let server = Server::start();
-    let (failing, refusing, fine) = (Hook::start(), Hook::start(), Hook::start());
-    failing.behave(Manner::Status(503));
-    refusing.behave(Manner::Status(410));
-    server.webhook("failing", &failing.url, None);
-    server.webhook("refusing", &refusing.url, None);
-    server.webhook("fine", &fine.url, None);
+fn a_404_and_its_like_end_no_alert_they_may_be_a_proxys() {
+    let mut server = Server::start();
+    let statuses = [301, 302, 400, 401, 403, 404, 407, 413, 429, 502, 503];
+    let made: Vec<_> = statuses
+        .iter()
+        .map(|&status| {
+            let hook = Hook::start();
+            hook.behave(Manner::Status(status));
+            let kind = if status == 404 { "slack" } else { "webhook" };
+            let channel = server.channel(kind, &status.to_string(), &hook.url, &NONE);
+            (status, hook, channel)
+        })
+        .collect();
     let check = server.check("job", 3600, 300, &NONE);
     server.ping(&check, "/fail");
-    // Each was tried once; what comes next is in the outbox.
-    let state = |target: &str| {
-        wait_for(target, || {
-            let db = rusqlite::Connection::open(server.database()).unwrap();
-            db.query_row(
-                "SELECT state, attempts, next_attempt_at - unixepoch() * 1000, last_answer
-                 FROM delivery JOIN channel ON channel.row = delivery.channel_row
-                 WHERE channel.name = ? AND attempts > 0",
-                [target],
-                |row| {
-                    Ok((
-                        row.get::<_, String>(0)?,
-                        row.get::<_, i64>(1)?,
-                        row.get::<_, i64>(2)?,
-                        row.get::<_, String>(3)?,
-                    ))
-                },
-            )
-            .ok()
-        })
-    };
-    let (kind, attempts, pause, answer) = state("failing");
-    assert_eq!((kind.as_str(), attempts), ("pending", 1));
-    assert!((50_000..=61_000).contains(&pause), "{pause}");
-    assert!(answer.starts_with("HTTP 503"), "{answer}");
-    assert_eq!(state("refusing").0, "failed");
-    assert_eq!(state("fine").0, "delivered");
+    for (status, hook, channel) in &made {
+        let delivery = tried(&server, channel, 1);
+        assert_eq!(delivery["state"], "pending", "{status}");
+        let answer = delivery["last_answer"].as_str().unwrap();
+        assert!(answer.starts_with(&format!("HTTP {status}")), "{answer}");
+        let time =
+            |name: &str| -> jiff::Timestamp { delivery[name].as_str().unwrap().parse().unwrap() };
+        let pause = time("next_attempt_at").duration_since(time("last_attempt_at"));
+        assert_eq!(pause.as_secs(), 60, "{status}");
+        hook.behave(Manner::Status(200));
+    }
+    server.let_time_come(|_| {});
+    for (status, _, channel) in &made {
+        assert_eq!(tried(&server, channel, 2)["state"], "delivered", "{status}");
+        assert_eq!(shown(&server, channel)["enabled"], true, "{status}");
+    }
+}
+
+#[test]
+fn an_alert_that_four_attempts_did_not_deliver_is_told_with_the_last_answer() {
+    let mut server = Server::start();
+    let hook = Hook::start();
+    hook.behave(Manner::Status(422));
+    let channel = server.webhook("ops", &hook.url, None);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "/fail");
+    for times in 1..=3 {
+        assert_eq!(tried(&server, &channel, times)["state"], "pending");
+        server.let_time_come(|_| {});
+    }
+    assert_eq!(tried(&server, &channel, 4)["state"], "failed");
+    assert!(shown(&server, &channel)["failing_since"].is_string());
+    let path = format!("/checks/{}/doctor", check["id"].as_str().unwrap());
+    let findings = server.api("GET", &path, None).json()["findings"].to_string();
+    assert!(findings.contains("alerts_undelivered"), "{findings}");
+    assert!(findings.contains("HTTP 422: ok"), "{findings}");
+}
+
+#[test]
+fn a_target_that_is_gone_for_good_switches_its_channel_off_and_says_why() {
+    for kind in ["webhook", "slack"] {
+        let server = Server::start();
+        let gone = Stub::new(|_| Reply::text(410, "channel_is_archived\nand more"));
+        let channel = server.channel(kind, "ops", &gone.url(), &NONE);
+        let check = server.check("job", 3600, 300, &NONE);
+        server.ping(&check, "/fail");
+        assert_eq!(tried(&server, &channel, 1)["state"], "failed", "{kind}");
+        let off = shown(&server, &channel);
+        assert_eq!(off["enabled"], false, "{off}");
+        let why = "its target answered that it is gone for good (HTTP 410: channel_is_archived)";
+        assert_eq!(off["disabled_reason"], why);
+        // It hears of nothing more, until someone switches it on: a change of its name does not.
+        server.ping(&check, "");
+        let path = format!("/channels/{}", channel["id"].as_str().unwrap());
+        let change = |body: Value| server.api("PUT", &path, Some(&body)).json();
+        assert_eq!(change(json!({"name": "new"}))["disabled_reason"], why);
+        assert_eq!(change(json!({"enabled": false}))["disabled_reason"], why);
+        assert_eq!(server.deliveries(&channel).len(), 1);
+        let hook = Hook::start();
+        let on = change(json!({"target": hook.url, "enabled": true}));
+        assert_eq!(on["enabled"], true);
+        assert_eq!(on["disabled_reason"], NONE);
+        server.ping(&check, "/fail");
+        hook.wait(1);
+        assert_eq!(gone.received().len(), 1);
+    }
+}
+
+#[test]
+fn what_waits_when_a_target_is_gone_for_good_goes_to_the_next_one() {
+    let mut server = Server::start();
+    let hook = Hook::start();
+    hook.behave(Manner::Status(503));
+    let channel = server.webhook("ops", &hook.url, None);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "/fail");
+    tried(&server, &channel, 1);
+    server.ping(&check, "");
+    hook.behave(Manner::Status(410));
+    server.let_time_come(|_| {});
+    // The recovery waits for the failure to be told, which is never to be.
+    wait_for("the channel to be off", || {
+        (shown(&server, &channel)["enabled"] == false).then_some(())
+    });
+    assert_eq!(shown(&server, &channel)["pending"], 1);
+    hook.behave(Manner::Status(200));
+    let path = format!("/channels/{}", channel["id"].as_str().unwrap());
+    server.api("PUT", &path, Some(&json!({"enabled": true})));
+    let newest = wait_for("the recovery", || {
+        let told = hook.received().pop()?;
+        (told.event() == "check.up").then_some(told)
+    });
+    assert_eq!(newest.json()["check"]["slug"], "job");
+}
+
+#[test]
+fn an_alert_that_a_target_never_takes_holds_up_no_other() {
+    let mut server = Server::start();
+    let stub = Stub::new(|received| match received.json()["check"]["slug"].as_str() {
+        Some("poison") => Reply::text(500, "can't read that"),
+        _ => Reply::text(200, "ok"),
+    });
+    let channel = server.webhook("ops", &stub.url(), None);
+    let poison = server.check("poison", 3600, 300, &NONE);
+    server.ping(&poison, "/fail");
+    for times in 1..=4 {
+        tried(&server, &channel, times);
+        server.let_time_come(|_| {});
+    }
+    tried(&server, &channel, 5);
+    // By now the target is left alone but for one attempt now and then.
+    let good = server.check("good", 3600, 300, &NONE);
+    server.ping(&good, "/fail");
+    server.let_time_come(|_| {});
+    wait_for("the other alert", || {
+        let newest = server.deliveries(&channel).remove(0);
+        (newest["state"] == "delivered").then_some(())
+    });
 }
 
 #[test]

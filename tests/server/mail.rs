@@ -174,9 +174,21 @@ fn a_recipient_that_is_put_off_is_tried_again_and_one_that_is_refused_is_not() {
     smtp.wait(1);
     assert_eq!(delivery(&server, 2)["state"], "delivered");
 
+    // Refused for good is final for this mail, and its channel says so.
     smtp.answer("rcpt", "550 5.1.1 Nobody");
     server.ping(&check, "");
-    assert_eq!(delivery(&server, 1)["state"], "failed");
+    let refused = delivery(&server, 1);
+    assert_eq!(refused["state"], "failed");
+    let channel = server.api("GET", "/channels", None).json()[0].clone();
+    assert_eq!(channel["enabled"], true);
+    assert!(channel["failing_since"].is_string(), "{channel}");
+    for said in [&refused["last_answer"], &channel["last_answer"]] {
+        let said = said.as_str().unwrap();
+        assert!(
+            said.ends_with("refused the recipient ops@example.com: 550 5.1.1 Nobody"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

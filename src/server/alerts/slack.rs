@@ -19,6 +19,11 @@ const SECTION_MAX: usize = 3000;
 const OUTPUT_MAX: usize = 1500;
 
 /// Posts `message` to an incoming webhook.
+///
+/// What Slack answers goes by its status, as with any webhook: 410 `channel_is_archived` is final.
+/// 404 `no_service` and `channel_not_found`, 403 `action_prohibited` and 400 `invalid_payload` are
+/// tried again: someone may set that right, and a proxy on the way answers 404 as well
+/// (<https://api.slack.com/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks>).
 pub fn send(agent: &ureq::Agent, target: &str, message: &Message) -> Answer {
     let body = match message {
         Message::One(payload, _) => match serde_json::from_str(payload) {
