@@ -1,6 +1,9 @@
 //! From silence or failure to an alert that somebody gets: real time, a real webhook target.
 
+use std::sync::{Mutex, mpsc};
+
 use crate::support;
+use crate::support::home::Home;
 use crate::support::hook::{Delivered, Hook, Manner};
 use crate::support::server::Server;
 use crate::support::stub::{Reply, Stub};
@@ -499,9 +502,11 @@ fn slack_gets_blocks_and_a_text_with_nothing_in_it_that_slack_would_act_upon() {
 
 #[test]
 fn a_storm_is_a_digest_in_slack_and_each_alert_at_a_webhook() {
-    const CHECKS: usize = 200;
-    let server = Server::start();
+    const CHECKS: usize = 60;
+    let mut server = Server::start();
     let (chat, machine) = (Hook::start(), Hook::start());
+    // What gathers while Slack takes nothing is told in one message.
+    chat.behave(Manner::Status(503));
     let channel = server.channel("slack", "chat", &chat.url, &NONE);
     server.webhook("machine", &machine.url, None);
     let checks: Vec<Value> = (0..CHECKS)
@@ -511,18 +516,21 @@ fn a_storm_is_a_digest_in_slack_and_each_alert_at_a_webhook() {
         server.ping(check, "/fail");
     }
     machine.wait(CHECKS);
+    server.kill();
+    let before = chat.received().len();
+    chat.behave(Manner::Status(200));
+    server.let_time_come(|_| {});
     wait_for("all to be told", || {
         let list = server.deliveries(&channel);
+        assert_eq!(list.len(), CHECKS);
         list.iter()
             .all(|delivery| delivery["state"] == "delivered")
             .then_some(())
     });
-    let told = chat.received();
-    assert!(told.len() < 15, "{} messages", told.len());
-    assert_eq!(server.deliveries(&channel).len(), CHECKS);
-    let digest = told.last().unwrap().json();
-    let text = digest["text"].as_str().unwrap();
-    assert!(text.contains("checks: "), "{text}");
+    let told = chat.received().split_off(before);
+    assert_eq!(told.len(), 1);
+    let text = told[0].json()["text"].clone();
+    assert_eq!(text, format!("{CHECKS} checks: {CHECKS} failed"));
 }
 
 #[test]
@@ -713,16 +721,47 @@ fn of_an_answer_that_is_too_long_or_breaks_off_the_beginning_is_told() {
 #[test]
 fn how_a_deleted_channel_fared_is_no_word_about_the_one_made_in_its_place() {
     let server = Server::start();
-    let (wrong, right) = (Hook::start(), Hook::start());
-    wrong.behave(Manner::Hang);
-    let channel = server.webhook("ops", &wrong.url, None);
+    let right = Hook::start();
+    let (came, arrival) = mpsc::channel();
+    let (release, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new((came, gate));
+    // Takes what it is sent once it is let, and not before.
+    let wrong = Stub::new(move |_| {
+        let (came, gate) = &*gate.lock().unwrap();
+        let _ = came.send(());
+        let _ = gate.recv();
+        Reply::text(200, "ok")
+    });
+    let channel = server.webhook("ops", &wrong.url(), None);
     let check = server.check("job", 3600, 300, &NONE);
     server.ping(&check, "/fail");
-    wrong.wait(1);
+    arrival.recv_timeout(support::PATIENCE).unwrap();
     // The database gives the numbers of what was newest and is gone once more.
     let path = format!("/channels/{}", channel["id"].as_str().unwrap());
     server.api("DELETE", &path, None);
     server.webhook("ops", &right.url, None);
     server.ping(&check, "");
+    drop(release);
     assert_eq!(right.wait(1)[0].event(), "check.up");
+}
+
+#[test]
+fn the_command_line_says_why_a_channel_is_off() {
+    let server = Server::start();
+    let gone = Hook::start();
+    gone.behave(Manner::Status(410));
+    let channel = server.webhook("ops", &gone.url, None);
+    let check = server.check("job", 3600, 300, &NONE);
+    server.ping(&check, "/fail");
+    tried(&server, &channel, 1);
+    let home = Home::at(&server.url).with("PAKYAS_API_KEY", &server.key);
+    let why = "disabled: its target answered that it is gone for good (HTTP 410: ok)";
+    home.pakyas("channel list").exits(0).shows(why);
+    home.pakyas("channel deliveries ops")
+        .exits(0)
+        .says("gone for good (HTTP 410: ok)")
+        .says("pakyas channel update \"ops\" --enable");
+    home.pakyas("channel update ops --enable").exits(0);
+    let list = home.pakyas("channel list --format json").exits(0).json();
+    assert_eq!(list[0]["disabled_reason"], NONE);
 }

@@ -181,7 +181,26 @@ fn cut(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::alerts::digest::tests::storm;
     use proptest::prelude::*;
+
+    /// The most blocks that one message may have.
+    const BLOCKS_MAX: usize = 50;
+
+    #[test]
+    fn a_digest_of_thousands_stays_within_what_slack_takes() {
+        let message = many(&storm(10_000));
+        let blocks = message["blocks"].as_array().unwrap();
+        assert!(blocks.len() <= BLOCKS_MAX, "{}", blocks.len());
+        let texts: Vec<&str> = blocks
+            .iter()
+            .filter_map(|block| block["text"]["text"].as_str())
+            .collect();
+        assert!(texts.iter().all(|text| text.chars().count() <= SECTION_MAX));
+        let all = texts.concat();
+        assert!(all.contains("0049 ") && !all.contains("0050 "));
+        assert!(message.to_string().contains("and 9950 more"));
+    }
 
     #[test]
     fn what_means_something_to_slack_is_escaped_and_no_entity_is_cut_in_two() {
