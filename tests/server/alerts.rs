@@ -14,13 +14,15 @@ const NONE: Value = Value::Null;
 
 #[test]
 fn a_check_that_falls_silent_is_late_then_down_and_its_return_is_told() {
-    let server = Server::start();
+    let mut server = Server::start();
     let hook = Hook::start();
     server.webhook("ops", &hook.url, None);
-    let check = server.check("beat", 2, 3, &NONE);
+    let check = server.check("beat", 3600, 300, &NONE);
     server.ping(&check, "");
     assert_eq!(server.show(&check)["status"], "up");
+    server.let_pass(&check, 3_700);
     server.wait_for_status(&check, "late");
+    server.let_pass(&check, 7_200);
     let down = server.wait_for_status(&check, "down");
     assert!(down["consecutive_missed_pings"].as_u64() >= Some(1));
     let alert = hook.wait(1)[0].json();
@@ -30,15 +32,12 @@ fn a_check_that_falls_silent_is_late_then_down_and_its_return_is_told() {
     assert_eq!(alert["check"]["ping_url"], check["ping_url"]);
     assert_eq!(alert["project"]["name"], "Production");
     assert_eq!(alert["organization"]["name"], "Acme");
-    // Dated with the end of grace, not with when somebody looked.
+    // Dated with the end of grace, not with when somebody looked, two hours later; but for a server
+    // that was away there is a minute more.
     let time = |value: &Value| -> jiff::Timestamp { value.as_str().unwrap().parse().unwrap() };
     let pinged = time(&down["last_ping_at"]);
-    assert_eq!(
-        time(&alert["alert"]["triggered_at"])
-            .duration_since(pinged)
-            .as_millis(),
-        5_000
-    );
+    let dated = time(&alert["alert"]["triggered_at"]).duration_since(pinged);
+    assert!((3_900..=3_960).contains(&dated.as_secs()), "{dated:?}");
 
     server.ping(&check, "");
     hook.wait(2);
@@ -336,12 +335,9 @@ fn a_deadline_that_passes_while_the_server_is_down_is_told_at_its_start() {
     let mut server = Server::start();
     let hook = Hook::start();
     let channel = server.webhook("ops", &hook.url, None);
-    let check = server.check("beat", 1, 0, &NONE);
+    let check = server.check("beat", 3600, 0, &NONE);
     server.ping(&check, "");
-    server.kill();
-    // As long as the period: what is waited for is the wall clock itself.
-    std::thread::sleep(std::time::Duration::from_millis(1_200));
-    server.restart();
+    server.let_pass(&check, 7_200);
     assert_eq!(hook.wait(1)[0].event(), "check.down");
     // What the server could not note would be sent again, rightly.
     wait_for("the delivery to be noted", || {
@@ -350,8 +346,7 @@ fn a_deadline_that_passes_while_the_server_is_down_is_told_at_its_start() {
     server.restart();
     server.ping(&check, "");
     hook.wait(2);
-    // After another second it may be down again.
-    assert_eq!(hook.events()[..2], ["check.down", "check.up"]);
+    assert_eq!(hook.events(), ["check.down", "check.up"]);
 }
 
 #[test]
@@ -359,14 +354,14 @@ fn a_success_that_was_reported_late_takes_the_alarm_back_and_says_so() {
     let server = Server::start();
     let hook = Hook::start();
     server.webhook("ops", &hook.url, None);
-    let check = server.check("job", 10, 0, &NONE);
-    server.ping_with(&check, "", &[("x-pakyas-age", "9900")], b"");
+    let check = server.check("job", 3600, 0, &NONE);
+    server.ping_with(&check, "", &[("x-pakyas-age", "3599900")], b"");
     server.wait_for_status(&check, "down");
     hook.wait(1);
     // It had succeeded in time: only the news of it was under way for too long.
     let down_at = hook.received()[0].json()["alert"]["triggered_at"].clone();
     let down_at: jiff::Timestamp = down_at.as_str().unwrap().parse().unwrap();
-    let age = jiff::Timestamp::now().duration_since(down_at).as_millis() + 500;
+    let age = jiff::Timestamp::now().duration_since(down_at).as_millis() + 1_800_000;
     server.ping_with(&check, "", &[("x-pakyas-age", &age.to_string())], b"");
     let alert = hook.wait(2)[1].json();
     assert_eq!(alert["event"], "check.up");
