@@ -236,6 +236,9 @@ pub struct Channel {
     /// What its target said last.
     #[serde(default)]
     pub last_answer: Option<String>,
+    /// Why it is off where nobody switched it off: what its target answered.
+    #[serde(default)]
+    pub disabled_reason: Option<String>,
     /// How many deliveries wait for it.
     #[serde(default)]
     pub pending: u64,

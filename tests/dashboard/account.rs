@@ -74,7 +74,7 @@ fn each_place_where_somebody_is_signed_in_is_known_by_what_it_is_and_where() {
     );
     // A session from before this was kept.
     let db = rusqlite::Connection::open(server.database()).unwrap();
-    db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    db.busy_timeout(crate::support::PATIENCE).unwrap();
     db.execute_batch("UPDATE session SET address = NULL, agent = NULL")
         .unwrap();
     let list = browser.get("/account").body;

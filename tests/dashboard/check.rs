@@ -142,6 +142,13 @@ fn a_check_that_nobody_hears_of_leads_to_the_channels_and_one_that_fails_is_name
     assert!(alerts.contains(&link), "{alerts}");
     sql(&server, "UPDATE channel SET enabled = 0;");
     assert!(!browser.get(&path(&check)).body.contains("has been failing"));
+    sql(
+        &server,
+        "UPDATE channel SET disabled_reason = 'it is gone';",
+    );
+    let page = browser.get(&path(&check));
+    let alerts = between(&page, "<h2 id=\"alerts\">", "</section>");
+    assert!(alerts.contains("pager</a> is off: it is gone."), "{alerts}");
 }
 
 #[test]

@@ -279,10 +279,17 @@ fn that_nobody_hears_of_checks_is_said_with_the_way_to_the_channels() {
         pager["id"].as_str().unwrap()
     );
     assert!(page.body.contains(&failing), "{}", page.body);
-    // One that is switched off is none.
+    // One that is switched off is none, but for one that nobody switched off.
     sql(&server, "UPDATE channel SET enabled = 0;");
     let page = browser.get("/");
     assert!(page.body.contains(&all) && !page.body.contains("has been failing"));
+    sql(
+        &server,
+        "UPDATE channel SET disabled_reason = 'it is <gone>' WHERE name = 'pager';",
+    );
+    let page = browser.get("/");
+    let off = "\">pager</a> is off: it is &#60;gone&#62;.";
+    assert!(page.body.contains(off), "{}", page.body);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::dashboard::{PASSWORD, add_user, form_to, send};
 use crate::support::browser::Browser;
-use crate::support::hook::Hook;
+use crate::support::hook::{Hook, Manner};
 use crate::support::server::{Answer, Server};
 
 const NONE: Value = Value::Null;
@@ -168,6 +168,30 @@ fn a_channel_is_made_tried_switched_and_deleted_and_its_secret_stays_hidden() {
             .body
             .contains("There is no channel yet")
     );
+}
+
+#[test]
+fn a_channel_whose_target_is_gone_is_off_with_the_reason_until_it_is_switched_on() {
+    let server = server();
+    let gone = Hook::start();
+    gone.behave(Manner::Status(410));
+    let channel = server.webhook("pager", &gone.url, None);
+    let check = server.check("sync", 3600, 300, &NONE);
+    server.ping(&check, "/fail");
+    let why =
+        "<b class=\"down\">off</b>: its target answered that it is gone for good (HTTP 410: ok)";
+    let mut browser = Browser::signed_in(&server, OWNER);
+    let page = at("channels");
+    crate::support::wait_for("the channel to be off", || {
+        browser.get(&page).body.contains(why).then_some(())
+    });
+    let path = format!("/settings/channels/{}", channel["id"].as_str().unwrap());
+    let one = browser.get(&path);
+    assert!(one.body.contains(why), "{}", one.body);
+    let on = format!("{path}/switch");
+    let answer = send(&mut browser, &path, &on, &[("to", "on")]);
+    let one = browser.follow(&answer);
+    assert!(!one.body.contains("gone for good ("), "{}", one.body);
 }
 
 #[test]

@@ -504,7 +504,7 @@ fn with_flags(directory: &TempDir, ids: &Value, flags: &[&str]) -> Server {
 
 fn database(server: &Server) -> rusqlite::Connection {
     let db = rusqlite::Connection::open(server.database()).unwrap();
-    db.busy_timeout(std::time::Duration::from_secs(20)).unwrap();
+    db.busy_timeout(support::PATIENCE).unwrap();
     db
 }
 

@@ -83,7 +83,7 @@ fn health(url: &str, authority: &Authority) -> Result<String, ureq::Error> {
         .build();
     ureq::Agent::config_builder()
         .tls_config(tls)
-        .timeout_global(Some(Duration::from_secs(20)))
+        .timeout_global(Some(support::PATIENCE))
         .proxy(None)
         .build()
         .new_agent()
@@ -138,9 +138,7 @@ fn plain_http_on_the_port_of_https_is_told_so() {
     let directory = TempDir::new();
     let server = Server::bare_with(&directory, |command| files.options(command));
     let mut stream = TcpStream::connect(server.url.trim_start_matches("https://")).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
+    stream.set_read_timeout(Some(support::PATIENCE)).unwrap();
     stream
         .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         .unwrap();
@@ -556,7 +554,7 @@ impl Manager {
 
     fn expect(&self, state: &str) {
         loop {
-            let said = self.next(Duration::from_secs(30)).expect(state);
+            let said = self.next(support::PATIENCE).expect(state);
             if said.lines().any(|line| line == state) {
                 return;
             }
@@ -608,7 +606,7 @@ fn the_watchdog_is_told_that_all_is_well_only_while_the_store_writes() {
     manager.expect("WATCHDOG=1");
     // Somebody holds the writer up, as a disk that hangs would.
     let mut db = rusqlite::Connection::open(server.database()).unwrap();
-    db.busy_timeout(Duration::from_secs(10)).unwrap();
+    db.busy_timeout(support::PATIENCE).unwrap();
     let hold = db
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .unwrap();

@@ -195,7 +195,7 @@ fn list(context: &Context) -> Result<(), Error> {
             &[
                 "NAME", "KIND", "TARGET", "HEARS OF", "SIGNED", "STATE", "CREATED", "ID",
             ],
-            &[2, 0, 3],
+            &[2, 0, 3, 5],
         );
         for channel in &channels {
             table.row([
@@ -216,7 +216,10 @@ fn list(context: &Context) -> Result<(), Error> {
 /// How a channel's deliveries go, in a few words.
 fn state(channel: &Channel, now: Timestamp) -> String {
     let state = match (channel.failing_since, channel.last_delivery_at) {
-        _ if !channel.enabled => "disabled".to_owned(),
+        _ if !channel.enabled => match &channel.disabled_reason {
+            Some(why) => format!("disabled: {why}"),
+            None => "disabled".to_owned(),
+        },
         (Some(since), _) => format!("failing since {}", relative(since, now)),
         (None, Some(last)) => format!("delivered {}", relative(last, now)),
         (None, None) => "unused".to_owned(),
@@ -242,6 +245,17 @@ fn deliveries(context: &Context, typed: &ChannelDeliveries) -> Result<(), Error>
         context.talk.note(&format!(
             "The channel '{name}' was not to hear of anything yet. Try it: pakyas channel test \"{name}\"",
             name = clean(&channel.name)
+        ));
+    }
+    if let Some(why) = channel
+        .disabled_reason
+        .as_ref()
+        .filter(|_| !channel.enabled)
+    {
+        context.talk.note(&format!(
+            "The channel '{name}' is disabled: {why}. Switch it on again: pakyas channel update \"{name}\" --enable",
+            name = clean(&channel.name),
+            why = clean(why)
         ));
     }
     render::list(context.format, &list.deliveries, || {

@@ -92,8 +92,47 @@ pub fn since(delivery: &Delivery) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::wire::Status;
+    use crate::wire::webhook::{Alert, CheckRef, NamedRef};
+
+    /// A digest of so many checks that failed, whose names are as long as they may be.
+    pub fn storm(checks: usize) -> Digest {
+        let named = |name: String| NamedRef {
+            id: Uuid::nil(),
+            name,
+        };
+        let delivery = |number: usize| {
+            let name = format!("{number:04} {}", "<é&>".repeat(23));
+            Delivery {
+                event: Event::Failed,
+                alert: Alert {
+                    id: Uuid::nil(),
+                    kind: "failed".to_owned(),
+                    message: format!("{name} failed with exit code 255, 100 times in a row"),
+                    triggered_at: jiff::Timestamp::UNIX_EPOCH,
+                    output: Some("an output".repeat(1000)),
+                },
+                check: CheckRef {
+                    id: Uuid::nil(),
+                    slug: format!("{number:04}"),
+                    name: name.clone(),
+                    status: Status::Down,
+                    ping_url: String::new(),
+                },
+                project: named(name.clone()),
+                organization: named(name),
+                timestamp: jiff::Timestamp::UNIX_EPOCH,
+            }
+        };
+        Digest {
+            id: Uuid::nil(),
+            counts: format!("{checks} failed"),
+            checks,
+            named: (0..checks.min(NAMED)).map(delivery).collect(),
+        }
+    }
 
     fn due(row: i64, check: i64, event: Event, at: Millis) -> Due {
         Due {

@@ -198,7 +198,10 @@ impl Shared {
         self.store.read(|connection| {
             let busy = hand.deliveries_of(channel.channel);
             let limit = free + busy.len();
-            let due = deliveries::first_of_each_check(connection, channel.channel, now, limit)?;
+            let due = match channel.failures < BREAK_AFTER {
+                true => deliveries::first_of_each_check(connection, channel.channel, now, limit)?,
+                false => Vec::from_iter(deliveries::probe(connection, channel.channel, now)?),
+            };
             let mut messages = Vec::new();
             for due in due.iter().filter(|due| !busy.contains(&due.row)).take(free) {
                 if let Some(payload) = deliveries::payload(connection, due.row)? {
@@ -233,13 +236,20 @@ impl Shared {
         }
         let message = self.store.read(|connection| {
             let due = deliveries::together(connection, channel.channel, now, DIGEST_MAX)?;
-            let Some(first) = due.first() else {
+            if due.is_empty() {
                 return Ok(None);
-            };
+            }
             if pace::together(due.len(), free) {
                 let rows = due.iter().map(|due| due.row).collect();
                 return Ok(Some((rows, Message::Digest(summary(connection, &due)?))));
             }
+            let probe = match channel.failures < BREAK_AFTER {
+                true => None,
+                false => deliveries::probe(connection, channel.channel, now)?,
+            };
+            let Some(first) = probe.as_ref().or(due.first()) else {
+                return Ok(None);
+            };
             let payload = deliveries::payload(connection, first.row)?;
             let began_with = deliveries::began_with(connection, first.row)?;
             Ok(payload.map(|payload| (vec![first.row], Message::One(payload, began_with))))

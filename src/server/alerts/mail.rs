@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::{Answer, Message, Verdict};
 use crate::handshake;
 use crate::server::args::mail::{Security, Smtp};
-use dialog::{Dialog, Failure, Protection};
+use dialog::{Dialog, Failure, LIMITS, Protection};
 
 /// The longest address, bytes (RFC 5321, section 4.5.3.1.3, less its brackets).
 const ADDRESS_MAX: usize = 254;
@@ -177,7 +177,7 @@ impl Mailer {
 
     fn connect(&self) -> Result<Dialog, (&'static str, Failure)> {
         let tls = (self.security == Security::Tls).then_some(&self.tls);
-        let mut server = Dialog::connect(&self.host, self.port, tls)
+        let mut server = Dialog::connect(&self.host, self.port, tls, LIMITS)
             .map_err(|failure| ("can't be reached", failure))?;
         server
             .greet(&self.hello)
@@ -216,8 +216,8 @@ impl Mailer {
             ),
             (None, ErrorKind::WouldBlock | ErrorKind::TimedOut) => format!(
                 "the mail server {place} did not answer within {} seconds ({} for a whole mail)",
-                dialog::STEP.as_secs(),
-                dialog::WHOLE.as_secs()
+                LIMITS.step.as_secs(),
+                LIMITS.whole.as_secs()
             ),
             (None, _) => format!("the mail server {place} {what}: {error}"),
         }
@@ -260,6 +260,25 @@ fn words(said: &Response) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_hangs_is_told_with_how_long_it_was_waited_for() {
+        let mailer = Mailer::new(&Smtp {
+            host: "mail.test".to_owned(),
+            port: 25,
+            security: Security::None,
+            login: None,
+            from: "a@pakyas.test".to_owned(),
+            ca_file: None,
+        });
+        for kind in [ErrorKind::WouldBlock, ErrorKind::TimedOut] {
+            let why = mailer.as_ref().unwrap();
+            assert_eq!(
+                why.why("did not greet us", &Failure::Lost(kind.into())),
+                "the mail server mail.test:25 did not answer within 10 seconds (30 for a whole mail)"
+            );
+        }
+    }
 
     #[test]
     fn an_address_is_one_address_and_nothing_else() {

@@ -28,10 +28,14 @@ pub use mail::is_address;
 pub enum Verdict {
     /// The target has it.
     Delivered,
-    /// It may have it later.
+    /// It may have it later: nobody was there, or whoever answered may not be the target.
     TryAgain,
+    /// The same, but it is this message that was not liked: others may be taken meanwhile.
+    Refused,
     /// It will never have it.
     GiveUp,
+    /// The target is gone for good, and is to be sent nothing more.
+    Gone,
 }
 
 /// What a target answered.

@@ -55,6 +55,51 @@ pub fn together(waiting: usize, free: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        // As the dispatcher does it, whenever something comes or may go: a storm of any shape becomes
+        // few messages, and each alert is in the next one that may go.
+        #[test]
+        fn a_storm_becomes_few_messages_and_no_alert_waits_longer_than_the_interval(
+            storm in proptest::collection::vec((0_u64..30_000, 1_usize..300), 1..100),
+        ) {
+            let begin = Instant::now();
+            let mut pace = Pace::new(begin);
+            let (mut now, mut messages, mut told, mut came) = (begin, 0_u32, 0, 0);
+            // When each alert that waits came.
+            let mut waiting: Vec<Instant> = Vec::new();
+            for (pause, count) in storm.into_iter().chain([(60_000, 0)]) {
+                let next = now + Duration::from_millis(pause);
+                loop {
+                    while !waiting.is_empty() && pace.free(now) > 0 {
+                        let count = match together(waiting.len(), pace.free(now)) {
+                            true => waiting.len(),
+                            false => 1,
+                        };
+                        for since in waiting.drain(..count) {
+                            prop_assert!(now - since <= INTERVAL);
+                            told += 1;
+                        }
+                        pace.spend(now);
+                        messages += 1;
+                    }
+                    let free_at = now + pace.wait(now);
+                    if waiting.is_empty() || free_at > next {
+                        break;
+                    }
+                    prop_assert!(free_at > now);
+                    now = free_at;
+                }
+                now = next;
+                came += count;
+                waiting.extend(std::iter::repeat_n(now, count));
+            }
+            prop_assert_eq!((told, waiting.len()), (came, 0));
+            let most = BURST + (now - begin).div_duration_f64(INTERVAL).ceil() as u32;
+            prop_assert!(messages <= most, "{} of {}", messages, most);
+        }
+    }
 
     #[test]
     fn a_handful_goes_at_once_and_then_one_every_interval() {

@@ -30,6 +30,18 @@ pub enum Outcome {
     Failed,
 }
 
+impl Verdict {
+    /// How often in a row the channel has failed, where it was `before` times until now. A message
+    /// that was refused says nothing of whether others are taken.
+    pub fn failures(self, before: u32) -> u32 {
+        match self {
+            Self::TryAgain => before.saturating_add(1),
+            Self::Refused => before,
+            Self::Delivered | Self::GiveUp | Self::Gone => 0,
+        }
+    }
+}
+
 /// What an attempt came to, as far as patience is concerned.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
@@ -49,8 +61,8 @@ impl Attempt {
     pub fn outcome(&self, attempts: u32, since: Millis) -> Outcome {
         match self.verdict {
             Verdict::Delivered => Outcome::Delivered,
-            Verdict::GiveUp => Outcome::Failed,
-            Verdict::TryAgain => {
+            Verdict::GiveUp | Verdict::Gone => Outcome::Failed,
+            Verdict::TryAgain | Verdict::Refused => {
                 let pause = RETRIES.get(attempts as usize).copied();
                 // Where nothing gets through, it is not this delivery that is at fault.
                 let kept = self.failures >= BREAK_AFTER && self.now - since < KEPT_FOR;
@@ -66,7 +78,7 @@ impl Attempt {
 
     /// Until when the channel is left alone, whatever waits for it; 0 where it is not.
     pub fn hold(&self) -> Millis {
-        if self.verdict != Verdict::TryAgain {
+        if !matches!(self.verdict, Verdict::TryAgain | Verdict::Refused) {
             return 0;
         }
         let broken = self.failures.checked_sub(BREAK_AFTER).map(|further| {
@@ -111,8 +123,9 @@ mod tests {
             [minutes(0), minutes(1), minutes(2), minutes(3)],
             [Some(1), Some(5), Some(15), None]
         );
-        let refused = attempt(Verdict::GiveUp, 9).outcome(0, 0);
-        assert_eq!(refused, Outcome::Failed);
+        for never in [Verdict::GiveUp, Verdict::Gone] {
+            assert_eq!(attempt(never, 9).outcome(0, 0), Outcome::Failed);
+        }
         let taken = attempt(Verdict::Delivered, 0).outcome(2, 0);
         assert_eq!(taken, Outcome::Delivered);
     }
@@ -132,6 +145,27 @@ mod tests {
             [0, 0, 1, 5, 15, 15, 15]
         );
         assert_eq!(attempt(Verdict::Delivered, 0).hold(), 0);
+    }
+
+    #[test]
+    fn a_message_that_is_refused_again_and_again_holds_up_no_other() {
+        let (mut failures, mut now, mut attempts) = (0, 0, 0);
+        loop {
+            failures = Verdict::Refused.failures(failures);
+            let refused = Attempt {
+                now,
+                ..attempt(Verdict::Refused, failures)
+            };
+            assert_eq!(refused.hold(), 0);
+            let Outcome::Again(at) = refused.outcome(attempts, 0) else {
+                break;
+            };
+            (now, attempts) = (at, attempts + 1);
+        }
+        assert_eq!((attempts, now), (3, 21 * 60_000));
+        // Where the target was away before, it is left alone all the same.
+        let broken = attempt(Verdict::Refused, Verdict::Refused.failures(BREAK_AFTER));
+        assert_eq!(broken.hold(), 60_000);
     }
 
     #[test]

@@ -19,6 +19,11 @@ const SECTION_MAX: usize = 3000;
 const OUTPUT_MAX: usize = 1500;
 
 /// Posts `message` to an incoming webhook.
+///
+/// What Slack answers goes by its status, as with any webhook: 410 `channel_is_archived` is final.
+/// 404 `no_service` and `channel_not_found`, 403 `action_prohibited` and 400 `invalid_payload` are
+/// tried again: someone may set that right, and a proxy on the way answers 404 as well
+/// (<https://api.slack.com/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks>).
 pub fn send(agent: &ureq::Agent, target: &str, message: &Message) -> Answer {
     let body = match message {
         Message::One(payload, _) => match serde_json::from_str(payload) {
@@ -176,7 +181,26 @@ fn cut(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::alerts::digest::tests::storm;
     use proptest::prelude::*;
+
+    /// The most blocks that one message may have.
+    const BLOCKS_MAX: usize = 50;
+
+    #[test]
+    fn a_digest_of_thousands_stays_within_what_slack_takes() {
+        let message = many(&storm(10_000));
+        let blocks = message["blocks"].as_array().unwrap();
+        assert!(blocks.len() <= BLOCKS_MAX, "{}", blocks.len());
+        let texts: Vec<&str> = blocks
+            .iter()
+            .filter_map(|block| block["text"]["text"].as_str())
+            .collect();
+        assert!(texts.iter().all(|text| text.chars().count() <= SECTION_MAX));
+        let all = texts.concat();
+        assert!(all.contains("0049 ") && !all.contains("0050 "));
+        assert!(message.to_string().contains("and 9950 more"));
+    }
 
     #[test]
     fn what_means_something_to_slack_is_escaped_and_no_entity_is_cut_in_two() {

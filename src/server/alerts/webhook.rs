@@ -97,13 +97,14 @@ fn pause(text: &str, now: jiff::Timestamp) -> Option<Duration> {
     Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
 }
 
-/// What a status means for the delivery (API.md): 4xx is final but for two that ask for patience.
-/// A redirect is no answer: it is tried again, as what sends there may be set right.
+/// What a status means for the delivery (API.md). Only 410 is final: any other may be that of a
+/// proxy whose target is just being started again, or of a page to sign in. Of those some are
+/// about what was sent, and no sign that the target is away.
 fn verdict(status: u16) -> Verdict {
     match status {
         200..=299 => Verdict::Delivered,
-        408 | 429 => Verdict::TryAgain,
-        400..=499 => Verdict::GiveUp,
+        410 => Verdict::Gone,
+        400 | 413 | 415 | 422 => Verdict::Refused,
         _ => Verdict::TryAgain,
     }
 }
@@ -138,17 +139,17 @@ mod tests {
     }
 
     #[test]
-    fn only_a_refusal_by_the_target_is_final() {
-        for (status, expected) in [
-            (200, Verdict::Delivered),
-            (204, Verdict::Delivered),
-            (302, Verdict::TryAgain),
-            (404, Verdict::GiveUp),
-            (408, Verdict::TryAgain),
-            (429, Verdict::TryAgain),
-            (503, Verdict::TryAgain),
-        ] {
-            assert_eq!(verdict(status), expected, "{status}");
+    fn every_status_but_2xx_is_tried_again_and_410_alone_is_final() {
+        for status in 100..=999 {
+            let verdict = verdict(status);
+            match status {
+                200..=299 => assert_eq!(verdict, Verdict::Delivered, "{status}"),
+                410 => assert_eq!(verdict, Verdict::Gone, "{status}"),
+                _ => assert!(
+                    matches!(verdict, Verdict::TryAgain | Verdict::Refused),
+                    "{status}"
+                ),
+            }
         }
     }
 }

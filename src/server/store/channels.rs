@@ -18,8 +18,11 @@ pub struct Address {
     pub secret: Option<String>,
 }
 
+/// How much of an answer is told as the reason, characters.
+const REASON_MAX: usize = 200;
+
 const COLUMNS: &str = "id, org_id, project_id, check_id, kind, name, target, secret IS NOT NULL,
-    created_at, enabled, last_delivery_at, failing_since, latest_answer,
+    created_at, enabled, last_delivery_at, failing_since, latest_answer, disabled_reason,
     (SELECT count(*) FROM delivery
      WHERE delivery.channel_row = channel.row AND delivery.state = 'pending')";
 
@@ -44,7 +47,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Channel> {
         last_delivery_at: time(10)?,
         failing_since: time(11)?,
         last_answer: row.get(12)?,
-        pending: unsigned(row.get(13)?),
+        disabled_reason: row.get(13)?,
+        pending: unsigned(row.get(14)?),
     })
 }
 
@@ -115,7 +119,8 @@ pub fn update(
         .prepare_cached(
             "UPDATE channel SET name = coalesce(?1, name), target = coalesce(?2, target),
                  secret = CASE WHEN ?3 IS NULL THEN secret ELSE nullif(?3, '') END,
-                 enabled = coalesce(?4, enabled)
+                 enabled = coalesce(?4, enabled),
+                 disabled_reason = CASE WHEN ?4 THEN NULL ELSE disabled_reason END
              WHERE row = ?5",
         )?
         .execute(params![
@@ -174,9 +179,20 @@ pub fn list(connection: &Connection, org_id: Uuid) -> Result<Vec<Channel>, Store
 /// Whether the channel hears of this check of its organization's. The same ones that
 /// `outbox::add` writes deliveries for.
 pub fn hears(channel: &Channel, project_id: Uuid, check_id: Uuid) -> bool {
-    channel.enabled
-        && channel.project_id.is_none_or(|id| id == project_id)
+    channel.enabled && is_for(channel, project_id, check_id)
+}
+
+/// The same, whether or not it is switched on.
+pub fn is_for(channel: &Channel, project_id: Uuid, check_id: Uuid) -> bool {
+    channel.project_id.is_none_or(|id| id == project_id)
         && channel.check_id.is_none_or(|id| id == check_id)
+}
+
+/// Why a channel is switched off whose target gave this answer and is gone for good.
+pub(super) fn gone(answer: &str) -> String {
+    let line = answer.lines().next().unwrap_or_default();
+    let line: String = line.chars().take(REASON_MAX).collect();
+    format!("its target answered that it is gone for good ({line})")
 }
 
 /// Where the organization's channel with this id sends to.

@@ -123,7 +123,21 @@ pub fn first_of_each_check(
     now: Millis,
     limit: usize,
 ) -> Result<Vec<Due>, StoreError> {
-    due(connection, "", channel, now, limit)
+    due(connection, "", "delivery.row", channel, now, limit)
+}
+
+/// What a target that may be away is tried with: of what is due, and first about its check, the
+/// one that was tried least. Else one that it never takes would be all it is ever sent.
+///
+/// # Errors
+/// As SQLite says.
+pub fn probe(
+    connection: &Connection,
+    channel: i64,
+    now: Millis,
+) -> Result<Option<Due>, StoreError> {
+    let order = "delivery.attempts, delivery.row";
+    Ok(due(connection, "", order, channel, now, 1)?.pop())
 }
 
 /// Up to `limit` deliveries to the channel, oldest first, that may be told in one message.
@@ -139,6 +153,7 @@ pub fn together(
     due(
         connection,
         "AND earlier.next_attempt_at > ?2",
+        "delivery.row",
         channel,
         now,
         limit,
@@ -146,10 +161,11 @@ pub fn together(
 }
 
 /// What is due and has no earlier delivery about its check in its way, where `hindrance` says
-/// which are.
+/// which are, in this order.
 fn due(
     connection: &Connection,
     hindrance: &str,
+    order: &str,
     channel: i64,
     now: Millis,
     limit: usize,
@@ -165,7 +181,7 @@ fn due(
              WHERE earlier.state = 'pending' AND earlier.channel_row = ?1
                AND earlier.check_row = delivery.check_row AND earlier.row < delivery.row
                {hindrance})
-         ORDER BY delivery.row LIMIT ?3"
+         ORDER BY {order} LIMIT ?3"
     ))?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![channel, now, limit], |row| {
@@ -253,10 +269,7 @@ pub fn report(desk: &mut Desk<'_>, report: &Report) -> Result<(), StoreError> {
     let attempt = Attempt {
         verdict: report.verdict,
         retry_after: report.retry_after,
-        failures: match report.verdict {
-            Verdict::TryAgain => failures.saturating_add(1),
-            Verdict::Delivered | Verdict::GiveUp => 0,
-        },
+        failures: report.verdict.failures(failures),
         now: desk.now,
     };
     let mut read = desk.connection.prepare_cached(
@@ -284,11 +297,14 @@ pub fn report(desk: &mut Desk<'_>, report: &Report) -> Result<(), StoreError> {
         write.execute(params![state, next, report.answer, desk.now, finished, row])?;
     }
     let taken = report.verdict == Verdict::Delivered;
+    let gone = (report.verdict == Verdict::Gone).then(|| channels::gone(&report.answer));
     desk.connection
         .prepare_cached(
             "UPDATE channel SET failures = ?1, retry_at = ?2, latest_answer = ?3,
                  last_delivery_at = CASE WHEN ?4 THEN ?5 ELSE last_delivery_at END,
-                 failing_since = CASE WHEN ?4 THEN NULL ELSE coalesce(failing_since, ?5) END
+                 failing_since = CASE WHEN ?4 THEN NULL ELSE coalesce(failing_since, ?5) END,
+                 enabled = CASE WHEN ?7 IS NULL THEN enabled ELSE 0 END,
+                 disabled_reason = coalesce(?7, disabled_reason)
              WHERE row = ?6",
         )?
         .execute(params![
@@ -297,7 +313,8 @@ pub fn report(desk: &mut Desk<'_>, report: &Report) -> Result<(), StoreError> {
             report.answer,
             taken,
             desk.now,
-            report.channel
+            report.channel,
+            gone
         ])?;
     if taken && failures >= BREAK_AFTER {
         // The target is back: what waited for that alone is due.

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006-status-pages.sql"),
     include_str!("migrations/0007-session-places.sql"),
     include_str!("migrations/0008-afresh.sql"),
+    include_str!("migrations/0009-gone.sql"),
 ];
 
 /// That the database behind `connection` is not of a newer schema.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::moment::Moment;
 use crate::server::engine::Millis;
-use crate::server::store::channels::{self, hears};
+use crate::server::store::channels::{self, hears, is_for};
 use crate::server::store::overview::Glance;
 use crate::server::store::{StoreError, maintenance};
 use crate::wire::{Channel, Maintenance};
@@ -21,21 +21,26 @@ pub(super) struct Window {
     pub ends: Moment,
 }
 
-/// A channel that has not got through for a while.
+/// A channel that has not got through for a while, or was switched off for what its target
+/// answered.
 pub(super) struct Failing {
     pub id: Uuid,
     pub name: String,
-    pub since: Moment,
+    pub since: Option<Moment>,
+    /// Why it is off, where nobody switched it off.
+    pub off: Option<String>,
 }
 
 impl Failing {
     /// Where the channel is one.
     pub fn of(channel: &Channel, now: Millis) -> Option<Self> {
-        let since = channel.failing_since.filter(|_| channel.enabled)?;
-        Some(Self {
+        let off = channel.disabled_reason.clone().filter(|_| !channel.enabled);
+        let since = channel.failing_since.filter(|_| channel.enabled);
+        (off.is_some() || since.is_some()).then(|| Self {
             id: channel.id,
             name: channel.name.clone(),
-            since: Moment::new(since.as_millisecond(), now),
+            since: since.map(|at| Moment::new(at.as_millisecond(), now)),
+            off,
         })
     }
 }
@@ -60,7 +65,10 @@ impl Notices {
         now: Millis,
     ) -> Result<Self, StoreError> {
         let channels = channels::list(connection, org_id)?;
-        let concerns = |channel: &&Channel| checks.iter().any(|check| hears_of(channel, check));
+        let concerns = |channel: &&Channel| {
+            let mut checks = checks.iter();
+            checks.any(|check| is_for(channel, check.project_id, check.id))
+        };
         let mut on = maintenance::list(connection, org_id, now)?;
         on.retain(|window| {
             (window.starts_at.as_millisecond()..window.ends_at.as_millisecond()).contains(&now)

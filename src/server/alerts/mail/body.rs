@@ -134,6 +134,19 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::alerts::digest::tests::storm;
+
+    #[test]
+    fn a_mail_about_thousands_names_fifty_counts_the_rest_and_stays_small() {
+        let body = many(&storm(10_000));
+        assert_eq!(body.subject, "[Pakyas] 10000 checks: 10000 failed");
+        for text in [&body.text, &body.html] {
+            assert!(text.contains("and 9950 more; pakyas check list shows all"));
+            assert!(text.contains("0049 ") && !text.contains("0050 "));
+            assert!(text.len() < 100_000, "{}", text.len());
+        }
+        assert!(!many(&storm(50)).text.contains(" more; "));
+    }
 
     #[test]
     fn what_means_something_to_html_is_escaped() {

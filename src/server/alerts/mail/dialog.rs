@@ -16,11 +16,20 @@ use lettre::transport::smtp::response::Response;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-/// How long the server may take for each step.
-pub const STEP: Duration = Duration::from_secs(10);
+/// How long a server may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For each step.
+    pub step: Duration,
+    /// For everything. What looks into mails while it takes them may use what is left.
+    pub whole: Duration,
+}
 
-/// How long everything may take. What looks into mails while it takes them may use what is left.
-pub const WHOLE: Duration = Duration::from_secs(30);
+/// What every mail server is given.
+pub const LIMITS: Limits = Limits {
+    step: Duration::from_secs(10),
+    whole: Duration::from_secs(30),
+};
 
 /// How long it may take to say goodbye, once it has the message.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -70,21 +79,22 @@ impl Dialog {
     ///
     /// # Errors
     /// Where nothing answers.
-    pub fn connect(host: &str, port: u16, tls: Option<&Protection>) -> Result<Self, Failure> {
-        let end = Instant::now() + WHOLE;
+    pub fn connect(
+        host: &str,
+        port: u16,
+        tls: Option<&Protection>,
+        limits: Limits,
+    ) -> Result<Self, Failure> {
+        let mut wait = Wait::begin(limits, Instant::now());
         let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
         for address in (host, port).to_socket_addrs()? {
-            let left = end.saturating_duration_since(Instant::now()).min(STEP);
-            if left.is_zero() {
+            wait.step(Instant::now());
+            let Some(left) = wait.left(Instant::now()) else {
                 break;
-            }
+            };
             match TcpStream::connect_timeout(&address, left) {
                 Ok(socket) => {
-                    let stream = Stream::Plain(Timed {
-                        socket,
-                        end,
-                        step: end,
-                    });
+                    let stream = Stream::Plain(Timed { socket, wait });
                     let mut dialog = Self {
                         stream,
                         unread: Vec::new(),
@@ -106,7 +116,7 @@ impl Dialog {
     /// # Errors
     /// As [`Dialog::command`].
     pub fn greet(&mut self, us: &ClientId) -> Result<(), Failure> {
-        self.stream.timed().step(STEP);
+        self.stream.wait().step(Instant::now());
         self.reply()?;
         self.hello(us)
     }
@@ -171,7 +181,7 @@ impl Dialog {
     /// # Errors
     /// Where the server says no, or says nothing in time.
     pub fn command(&mut self, command: impl Display) -> Result<Response, Failure> {
-        self.stream.timed().step(STEP);
+        self.stream.wait().step(Instant::now());
         self.stream.write_all(command.to_string().as_bytes())?;
         self.stream.flush()?;
         self.reply()
@@ -180,9 +190,9 @@ impl Dialog {
     /// Sends the message; `DATA` was said and granted.
     ///
     /// # Errors
-    /// As [`Dialog::command`]; the server may use all that is left of [`WHOLE`].
+    /// As [`Dialog::command`]; the server may use all that is left of [`Limits::whole`].
     pub fn message(&mut self, message: &[u8]) -> Result<Response, Failure> {
-        self.stream.timed().step(WHOLE);
+        self.stream.wait().last();
         self.stream.write_all(&stuffed(message))?;
         self.stream.flush()?;
         self.reply()
@@ -190,7 +200,7 @@ impl Dialog {
 
     /// Says goodbye. It has the message: whether it answers does not matter.
     pub fn quit(mut self) {
-        self.stream.timed().end = Instant::now() + FAREWELL;
+        self.stream.wait().end = Instant::now() + FAREWELL;
         let _ = self.command(Quit);
     }
 
@@ -272,10 +282,10 @@ enum Stream {
 }
 
 impl Stream {
-    fn timed(&mut self) -> &mut Timed {
+    fn wait(&mut self) -> &mut Wait {
         match self {
-            Self::Plain(timed) => timed,
-            Self::Encrypted(stream) => &mut stream.sock,
+            Self::Plain(timed) => &mut timed.wait,
+            Self::Encrypted(stream) => &mut stream.sock.wait,
         }
     }
 }
@@ -305,36 +315,62 @@ impl Write for Stream {
     }
 }
 
-/// A socket that is waited for only until the end of the step, and of everything.
-struct Timed {
-    socket: TcpStream,
+/// Until when the server is waited for, whatever it sends meanwhile. Pure: it is given the time.
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    /// How long a step may take.
+    long: Duration,
+    /// The end of everything.
     end: Instant,
+    /// The end of the step.
     step: Instant,
 }
 
-impl Timed {
-    /// A step begins, which may take so long.
-    fn step(&mut self, long: Duration) {
-        self.step = Instant::now() + long;
+impl Wait {
+    fn begin(limits: Limits, now: Instant) -> Self {
+        let end = now + limits.whole;
+        Self {
+            long: limits.step,
+            end,
+            step: end,
+        }
     }
 
+    /// A step begins.
+    fn step(&mut self, now: Instant) {
+        self.step = now + self.long;
+    }
+
+    /// The last step begins, which may take all that is left.
+    fn last(&mut self) {
+        self.step = self.end;
+    }
+
+    /// How long there is still to wait, which is never nothing; none where the time is up.
+    fn left(&self, now: Instant) -> Option<Duration> {
+        let left = self.step.min(self.end).saturating_duration_since(now);
+        (!left.is_zero()).then_some(left)
+    }
+}
+
+/// A socket that is waited for only until the end of the step, and of everything.
+struct Timed {
+    socket: TcpStream,
+    wait: Wait,
+}
+
+impl Timed {
     fn again(&self) -> io::Result<Self> {
         Ok(Self {
             socket: self.socket.try_clone()?,
-            end: self.end,
-            step: self.step,
+            wait: self.wait,
         })
     }
 
-    /// How long there is still to wait, which is never nothing.
     fn left(&self) -> io::Result<Option<Duration>> {
-        let left = self
-            .step
-            .min(self.end)
-            .saturating_duration_since(Instant::now());
-        match left.is_zero() {
-            true => Err(ErrorKind::TimedOut.into()),
-            false => Ok(Some(left)),
+        match self.wait.left(Instant::now()) {
+            Some(left) => Ok(Some(left)),
+            None => Err(ErrorKind::TimedOut.into()),
         }
     }
 }
@@ -360,6 +396,73 @@ impl Write for Timed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::net::TcpListener;
+
+    proptest! {
+        // Each step ends in time whatever comes in it and however often; all of them together end in
+        // time as well, and only the last may use what is left.
+        #[test]
+        fn no_server_is_waited_for_longer_than_the_limits(
+            steps in proptest::collection::vec((any::<bool>(), proptest::collection::vec(1_u64..700, 1..20)), 1..20),
+            step in 1_u64..1000,
+            whole in 1_u64..5000,
+        ) {
+            let millis = Duration::from_millis;
+            let begin = Instant::now();
+            let mut now = begin;
+            let mut wait = Wait::begin(Limits { step: millis(step), whole: millis(whole) }, begin);
+            for (is_last, pieces) in steps {
+                let begun = now;
+                if is_last { wait.last() } else { wait.step(now) }
+                for piece in pieces {
+                    let Some(left) = wait.left(now) else { break };
+                    // A piece comes, or does not come in time.
+                    now += left.min(millis(piece));
+                }
+                prop_assert!(now - begin <= millis(whole));
+                prop_assert!(is_last || now - begun <= millis(step));
+            }
+            wait.step(begin);
+            prop_assert_eq!(wait.left(begin), Some(millis(step.min(whole))));
+        }
+    }
+
+    /// What becomes of waiting for the greeting of a server that does this.
+    fn greeted(server: impl FnOnce(TcpStream) + Send + 'static) -> Result<(), Failure> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || server(listener.accept().unwrap().0));
+        let limits = Limits {
+            step: Duration::from_millis(300),
+            whole: Duration::from_secs(3600),
+        };
+        let mut dialog = Dialog::connect("127.0.0.1", port, None, limits)?;
+        dialog.greet(&ClientId::Domain("pakyas.test".to_owned()))
+    }
+
+    #[test]
+    fn a_server_that_says_a_byte_now_and_then_is_given_up_as_a_silent_one_is() {
+        let silent = |mut socket: TcpStream| {
+            let _ = socket.read(&mut [0]);
+        };
+        let slow = |mut socket: TcpStream| {
+            // Without an end, until the other side goes away.
+            while socket.write_all(b"2").is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        for said in [greeted(silent), greeted(slow)] {
+            let Err(Failure::Lost(error)) = said else {
+                panic!("{said:?}");
+            };
+            let kind = error.kind();
+            assert!(
+                matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut),
+                "{error}"
+            );
+        }
+    }
 
     #[test]
     fn no_line_of_a_message_looks_like_its_end() {

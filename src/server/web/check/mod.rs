@@ -280,7 +280,7 @@ pub(super) fn show(visit: &Visit<'_>, id: &str) -> Result<Response, StoreError> 
             recipients: inspection.alerting.recipient_count,
             failing: channels::list(connection, org.id)?
                 .iter()
-                .filter(|channel| channels::hears(channel, check.project_id, check.id))
+                .filter(|channel| channels::is_for(channel, check.project_id, check.id))
                 .filter_map(|channel| Failing::of(channel, now))
                 .collect(),
             org_id: org.id,
