@@ -257,11 +257,14 @@ fn settle_timing(new: &NewCheck) -> Result<Timing, ApiError> {
     })
 }
 
+/// A zone and its name.
+type NamedZone = (String, TimeZone);
+
 /// The cron expression as it is kept, and the zone that stands in it where none is given beside it.
 fn with_zone(
     cron: Option<String>,
-    zone: Option<(String, TimeZone)>,
-) -> Result<(Option<String>, Option<(String, TimeZone)>), ApiError> {
+    zone: Option<NamedZone>,
+) -> Result<(Option<String>, Option<NamedZone>), ApiError> {
     let Some(text) = cron else {
         return Ok((None, zone));
     };

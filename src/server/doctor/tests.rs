@@ -375,6 +375,36 @@ fn regular() -> impl Strategy<Value = (u64, u64, Vec<Record>)> {
     )
 }
 
+#[test]
+fn runs_that_end_as_the_engine_pairs_them_are_no_lost_ones() {
+    let id = "0194F6F2-AB3C-7DEF-8A6B-01234567890";
+    let mut records = Vec::new();
+    for (number, hour) in (0..10).zip((1..).map(|hour| NOW - 20 * HOUR + hour * HOUR)) {
+        let upper = format!("{id}{number}");
+        // Named in other letters at its end, not named there, or sent twice.
+        let (starts, end) = match number % 3 {
+            0 => (vec![Some(upper.clone())], Some(upper.to_lowercase())),
+            1 => (vec![Some(upper)], None),
+            _ => (vec![None, None], None),
+        };
+        for (second, run_id) in (0..).zip(starts) {
+            records.push(Record {
+                run_id,
+                ..ping(Kind::Start, hour + second * SECOND)
+            });
+        }
+        records.push(Record {
+            run_id: end,
+            ..ping(Kind::Success, hour + MINUTE)
+        });
+    }
+    let found = codes(&check(3600, 300), &well(), &records);
+    assert!(
+        !found.contains(&"starts_without_end".to_owned()),
+        "{found:?}"
+    );
+}
+
 proptest! {
     #[test]
     fn a_regular_history_has_no_finding((period, grace, records) in regular()) {

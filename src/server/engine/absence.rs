@@ -6,11 +6,8 @@ use super::Millis;
 /// How long after an absence what fell due in it waits at most: clients repeat for half as long.
 const PATIENCE_MAX: Millis = 60_000;
 
-/// How old an absence may be at most whose patience a second one cut short, for it to be made up
-/// for. A server that starts again and again tells what it knows all the same.
-const OLD: Millis = 10 * 60_000;
-
-/// The newest time in which no ping could be taken; the default is none.
+/// The newest time in which no ping could be taken; the default is none. One before it does not
+/// count any more, so that a server which starts again and again tells what it knows all the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Absence {
     /// The last moment before it.
@@ -35,21 +32,6 @@ impl Absence {
         }
     }
 
-    /// An absence after this one, which takes this one with it where its patience was not over.
-    #[must_use]
-    pub fn then(self, from: Millis, until: Millis) -> Self {
-        let next = Self::new(from, until);
-        let left = self.patient_until - from;
-        if next == Self::default() || left <= 0 || until - self.from > OLD {
-            return next;
-        }
-        Self {
-            from: self.from.min(from),
-            until,
-            patient_until: next.patient_until.max(until.saturating_add(left)),
-        }
-    }
-
     /// Whether what fell due at `at` still waits at `now`.
     pub fn holds(&self, at: Millis, now: Millis) -> bool {
         // A clock that is set back is no reason to wait for longer.
@@ -68,22 +50,6 @@ impl Absence {
     /// Whether it was over by `now`.
     pub fn is_before(&self, now: Millis) -> bool {
         self.until <= now
-    }
-
-    /// As a text for [`Absence::parse`].
-    pub fn text(&self) -> String {
-        format!("{} {} {}", self.from, self.until, self.patient_until)
-    }
-
-    /// The absence of a text of [`Absence::text`]; none where it is not one.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut numbers = text.split_ascii_whitespace().map(str::parse);
-        let mut number = || numbers.next()?.ok();
-        Some(Self {
-            from: number()?,
-            until: number()?,
-            patient_until: number()?,
-        })
     }
 }
 
@@ -113,34 +79,5 @@ mod tests {
             );
         }
         assert_eq!(Absence::new(100, 90), Absence::default());
-    }
-
-    #[test]
-    fn a_patience_that_a_second_absence_cut_short_goes_on_after_it() {
-        // Away for a minute, back for ten seconds, away for one.
-        let twice = Absence::new(0, MINUTE).then(MINUTE + 10_000, MINUTE + 11_000);
-        assert_eq!(twice.acts_at(30_000), MINUTE + 11_000 + 50_000);
-        // It was over by then.
-        let later = Absence::new(0, MINUTE).then(3 * MINUTE, 3 * MINUTE + 1_000);
-        assert_eq!(later, Absence::new(3 * MINUTE, 3 * MINUTE + 1_000));
-    }
-
-    #[test]
-    fn a_server_that_starts_again_and_again_is_not_patient_for_good() {
-        let mut absence = Absence::new(0, MINUTE);
-        for start in 1..30 {
-            let from = start * MINUTE + 10_000;
-            absence = absence.then(from, from + 50_000);
-        }
-        assert_eq!(absence.acts_at(MINUTE / 2), MINUTE / 2);
-    }
-
-    #[test]
-    fn an_absence_is_read_as_it_was_written() {
-        let absence = Absence::new(5, 4_711);
-        assert_eq!(Absence::parse(&absence.text()), Some(absence));
-        for text in ["", "1 2", "1 2 x"] {
-            assert_eq!(Absence::parse(text), None);
-        }
     }
 }

@@ -10,8 +10,8 @@ use super::super::engine::{Absence, Millis};
 /// process, and after a loss of power the absence only seems to be longer.
 const NOTED_EACH: Millis = 1_000;
 
-/// As long as a note is, so that a shorter one leaves nothing of a longer one: four numbers.
-const NOTE: usize = 4 * 20;
+/// As long as a note is, so that a shorter one leaves nothing of a longer one.
+const NOTE: usize = 20;
 
 /// What is known of the times in which the store took pings.
 pub(super) struct Presence {
@@ -30,14 +30,13 @@ impl Presence {
     pub fn back(file: File, now: Millis) -> Self {
         let mut note = [0; NOTE];
         let length = file.read_at(&mut note, 0).unwrap_or(0);
-        let (seen, before) = str::from_utf8(&note[..length])
-            .ok()
-            .and_then(|note| note.split_once(' '))
-            .and_then(|(seen, rest)| Some((seen.parse().ok()?, Absence::parse(rest)?)))
+        let seen = str::from_utf8(&note[..length]).ok();
+        let seen = seen
+            .and_then(|note| note.trim().parse().ok())
             .unwrap_or_default();
         Self {
             file,
-            absence: before.then(seen, now),
+            absence: Absence::new(seen, now),
             noted: seen,
             away_since: None,
         }
@@ -48,11 +47,9 @@ impl Presence {
         if self.away_since.is_some() || (!last && (now - self.noted).abs() < NOTED_EACH) {
             return;
         }
-        let note = format!("{now} {}", self.absence.text());
-        let mut line = format!("{note:<NOTE$}").into_bytes();
-        line.truncate(NOTE);
+        let note = format!("{now:<NOTE$}");
         // Where even that can't be written, the absence will seem to be longer.
-        let _ = self.file.write_at(&line, 0);
+        let _ = self.file.write_at(note.as_bytes(), 0);
         self.noted = now;
     }
 
@@ -69,7 +66,7 @@ impl Presence {
     /// The absence as it is if a write succeeds at `now`.
     pub fn if_back(&self, now: Millis) -> Absence {
         match self.away_since {
-            Some(since) => self.absence.then(since, now),
+            Some(since) => Absence::new(since, now),
             None => self.absence,
         }
     }

@@ -375,7 +375,7 @@ impl Real {
 
     /// Everything that is only in memory is lost; it is down from `from` until `now`.
     fn restart(&mut self, from: i64, now: i64) {
-        self.absence = self.absence.then(from, now);
+        self.absence = Absence::new(from, now);
         checks::save_state(&self.connection, self.row, &self.state).unwrap();
         let before = self.state.clone();
         let LiveCheck { rules, state, .. } = self.load(now);

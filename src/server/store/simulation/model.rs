@@ -164,15 +164,8 @@ impl Model {
     /// The server is down from `now` until `until`. What falls due meanwhile waits as long again
     /// then, a minute at most.
     pub fn sleep(&mut self, now: i64, until: i64) {
-        let again = (until - now).min(60_000);
-        let left = self.patient_until - now;
-        // What it still had patience with is not forgotten, but where that was long ago.
-        if again == 0 || left <= 0 || until - self.fell_asleep > 600_000 {
-            self.fell_asleep = now;
-            self.patient_until = until + again;
-        } else {
-            self.patient_until = until + again.max(left);
-        }
+        self.fell_asleep = now;
+        self.patient_until = until + (until - now).min(60_000);
         self.asleep = until;
     }
 
