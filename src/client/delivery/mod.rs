@@ -1,10 +1,11 @@
 //! Getting pings there: one attempt, a verdict, and again within a budget of time; what could
 //! not be delivered by then is kept, and sent by a later pakyas.
 //!
-//! `ping` is what is told and `moment` when it happened; `verdict` judges an attempt and `pause`
-//! says how long to wait for the next, both pure; `spool` is what is kept and `flush` sends it.
-//! Here is what carries a ping.
+//! `ping` is what is told and `moment` when it happened; `verdict` judges an attempt, `attempts`
+//! decides what to do then and `pause` how long to wait, all three pure; `spool` is what is kept and
+//! `flush` sends it. Here is what carries a ping.
 
+mod attempts;
 mod flush;
 mod moment;
 mod pause;
@@ -36,6 +37,7 @@ use crate::wire::check::{is_slug, slug_from_name};
 use crate::wire::header;
 use crate::wire::{self, MAX_AGE_MS, RUN_ID_MAX};
 
+use attempts::{Action, Attempts, Outcome};
 pub use flush::Flushed;
 pub use moment::Moment;
 use moment::Recorded;
@@ -46,13 +48,6 @@ use verdict::Verdict;
 /// How long one attempt may take. A server that accepts and stays silent must leave time for
 /// another attempt within the usual budget of 30 s.
 const ATTEMPT: Duration = Duration::from_secs(10);
-
-/// An attempt that the budget ends within so short a time says less of what is wrong than the
-/// one before it.
-const HURRIED: Duration = Duration::from_secs(1);
-
-/// How much earlier than its time a budget may end, by its rounding.
-const ROUNDING: Duration = Duration::from_millis(10);
 
 /// The largest answer to a ping that is read, bytes: `OK`, or a sentence.
 const ANSWER_MAX: usize = 4 * 1024;
@@ -156,28 +151,87 @@ impl Courier {
 
     /// Looks the target up, then tries with growing, jittered pauses until `deadline`. From
     /// the first attempt that failed on, the ping is in the spool: should this process be
-    /// killed meanwhile, another sends it; so it is where a file of this machine must be mended
-    /// before anything can be tried. The first line of an error's message says it all;
+    /// killed meanwhile, another sends it; so it is where a file or a setting of this machine must
+    /// be mended before anything can be tried. The first line of an error's message says it all;
     /// commands that mend it may follow.
     pub fn deliver(&self, target: &Target, ping: &Ping, deadline: Instant) -> Delivery {
-        match self.try_until(target, ping, deadline) {
-            Ok(delivered) => {
-                self.forget(ping);
-                Delivery::Done(delivered)
+        let mut attempts = Attempts::new(Instant::now(), deadline);
+        let (mut requests, mut last) = (0, None);
+        let mut outcome = Outcome::Begun;
+        loop {
+            let chance = random::bytes::<1>().map_or(0, |[byte]| byte);
+            outcome = match attempts.next(outcome, Instant::now(), chance) {
+                Action::Try => match self.locate(target, deadline) {
+                    Ok(place) => {
+                        requests += 1;
+                        let verdict = self.attempt(&place, ping, deadline);
+                        let remembered = place.from_cache;
+                        last = Some(place);
+                        Outcome::of(verdict, remembered)
+                    }
+                    Err(error) => Outcome::of(verdict::of_error(error), false),
+                },
+                Action::LookUp => self.look_up_again(target, deadline),
+                Action::Keep => {
+                    self.keep_now(target, ping);
+                    Outcome::Kept
+                }
+                Action::Wait(pause, why) => {
+                    let told = milliseconds(pause.as_millis() as u64);
+                    let why = why.first_line();
+                    self.talk.detail(&format!("{why}; trying again in {told}"));
+                    thread::sleep(pause);
+                    Outcome::Waited
+                }
+                Action::Done => return self.done(target, ping, requests, last),
+                Action::Unfinished(error) => return self.unfinished(ping, error),
+                Action::Lost(error) => {
+                    self.forget(ping);
+                    return Delivery::Lost(error);
+                }
+            };
+        }
+    }
+
+    fn done(&self, target: &Target, ping: &Ping, attempts: u32, place: Option<Place>) -> Delivery {
+        self.forget(ping);
+        let Some(place) = place else {
+            return Delivery::Lost(Error::new(Kind::Defect, "a ping was delivered to nowhere"));
+        };
+        self.talk.detail(&format!(
+            "{} of '{}' delivered to {} (attempt {attempts})",
+            ping.shown(),
+            target.shown(),
+            origin(&place.base)
+        ));
+        Delivery::Done(Delivered {
+            sent_to: place.base,
+            attempts,
+            public_id: place.id,
+        })
+    }
+
+    /// The time is over: the ping waits in the spool, where there is one.
+    fn unfinished(&self, ping: &Ping, error: Error) -> Delivery {
+        match self.is_kept(ping) {
+            true => Delivery::Kept(error),
+            false if self.spool.is_none() => Delivery::Lost(
+                error.and("; there is no place to keep it for later (HOME or PAKYAS_SPOOL_DIR)"),
+            ),
+            false => Delivery::Lost(error),
+        }
+    }
+
+    /// Asks the API for a check whose remembered id is that of none.
+    fn look_up_again(&self, target: &Target, deadline: Instant) -> Outcome {
+        self.talk
+            .detail("the remembered check is no more: looking it up again");
+        match self.look_up(target, deadline) {
+            Ok(place) => {
+                self.remember(target, place);
+                Outcome::LookedUp
             }
-            Err(error) if error.is_local() && self.keep_now(target, ping) => Delivery::Kept(error),
-            Err(error) if error.kind() == Kind::Network => match self.is_kept(ping) {
-                true => Delivery::Kept(error),
-                false if self.spool.is_none() => Delivery::Lost(
-                    error
-                        .and("; there is no place to keep it for later (HOME or PAKYAS_SPOOL_DIR)"),
-                ),
-                false => Delivery::Lost(error),
-            },
-            Err(error) => {
-                self.forget(ping);
-                Delivery::Lost(error)
-            }
+            Err(error) => Outcome::of(verdict::of_error(error), false),
         }
     }
 
@@ -253,109 +307,6 @@ impl Courier {
                 ));
             }
         }
-    }
-
-    fn try_until(
-        &self,
-        target: &Target,
-        ping: &Ping,
-        deadline: Instant,
-    ) -> Result<Delivered, Error> {
-        let begun = Instant::now();
-        let mut tried_to_keep = false;
-        let mut requests = 0;
-        let mut looked_again = false;
-        let mut said_before: Option<Error> = None;
-        for attempt in 1.. {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let mut place = None;
-            let verdict = match self.locate(target, deadline) {
-                Ok(found) => {
-                    requests += 1;
-                    let verdict = self.attempt(&found, ping, deadline);
-                    place = Some(found);
-                    verdict
-                }
-                Err(error) => verdict::of_error(error),
-            };
-            match (verdict, place) {
-                (Verdict::Delivered, Some(place)) => {
-                    self.talk.detail(&format!(
-                        "{} of '{}' delivered to {} (attempt {requests})",
-                        ping.shown(),
-                        target.shown(),
-                        origin(&place.base)
-                    ));
-                    return Ok(Delivered {
-                        sent_to: place.base,
-                        attempts: requests,
-                        public_id: place.id,
-                    });
-                }
-                (Verdict::Refused(error), Some(place))
-                    if place.from_cache && error.kind() == Kind::NotFound && !looked_again =>
-                {
-                    self.talk
-                        .detail("the remembered check is no more: looking it up again");
-                    match self.look_up(target, deadline) {
-                        Ok(place) => {
-                            looked_again = true;
-                            self.remember(target, place);
-                        }
-                        Err(error) if error.kind() == Kind::Network => {
-                            self.wait(attempt, error, begun, deadline)?;
-                        }
-                        Err(error) => return Err(error),
-                    }
-                }
-                (Verdict::Refused(error), _) => return Err(error),
-                (Verdict::Later(error), place) => {
-                    if !std::mem::replace(&mut tried_to_keep, true) {
-                        self.keep(target, place.as_ref(), ping);
-                    }
-                    let is_cut_short = left < HURRIED && Instant::now() + ROUNDING >= deadline;
-                    let error = match said_before {
-                        Some(before) if is_cut_short => before,
-                        _ => error,
-                    };
-                    said_before = Some(error.clone());
-                    self.wait(attempt, error, begun, deadline)?;
-                }
-                (Verdict::Delivered, None) => {}
-            }
-        }
-        Err(Error::new(
-            Kind::Defect,
-            "the attempts to deliver a ping ran out",
-        ))
-    }
-
-    /// Waits before the next attempt; gives the error back where that would be too late, with how
-    /// long it was tried: what it says is of the last attempt.
-    fn wait(
-        &self,
-        attempt: u32,
-        error: Error,
-        begun: Instant,
-        deadline: Instant,
-    ) -> Result<(), Error> {
-        let chance = random::bytes::<1>().map_or(0, |[byte]| byte);
-        let pause = pause::after(attempt, chance, error.asked_pause());
-        let left = deadline.saturating_duration_since(Instant::now());
-        if pause >= left {
-            if attempt == 1 {
-                return Err(error);
-            }
-            let took = milliseconds(begun.elapsed().as_millis() as u64);
-            return Err(error.and(&format!("; tried {attempt} times in {took}")));
-        }
-        self.talk.detail(&format!(
-            "{}; trying again in {}",
-            error.first_line(),
-            milliseconds(pause.as_millis() as u64)
-        ));
-        thread::sleep(pause);
-        Ok(())
     }
 
     /// One request.
