@@ -1,5 +1,7 @@
 //! Addresses of servers: read, compared, and shown without their secrets.
 
+use uuid::Uuid;
+
 use super::error::{Error, Kind};
 use crate::wire;
 use crate::wire::has_a_wrong_port;
@@ -46,6 +48,13 @@ pub fn base_url(text: &str, from: &str) -> Result<String, Error> {
         Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => Ok(url),
         _ => Err(refuse("it holds characters that an address can't")),
     }
+}
+
+/// The ping URL of a check as it is pasted: the address that its pings go to, and its public id.
+/// `None` where it is none, or says more than that (`/fail`).
+pub fn ping_url(text: &str) -> Option<(String, Uuid)> {
+    let (base, id) = text.trim().trim_end_matches('/').rsplit_once('/')?;
+    Some((base_url(base, "").ok()?, Uuid::try_parse(id).ok()?))
 }
 
 /// Scheme, host and port of an address: what may be shown of it.
@@ -110,6 +119,35 @@ mod tests {
         }
         for host in ["a", "a:1", "a:65535", "[::1]", "[::1]:8080"] {
             assert!(base_url(&format!("http://{host}"), "x").is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_ping_url_is_an_address_with_a_public_id_behind_it() {
+        let id = Uuid::from_u128(7);
+        for (text, base) in [
+            (
+                format!("https://Ping.example.com/{id}"),
+                "https://ping.example.com",
+            ),
+            (
+                format!(" http://a:8080/sub/ping/{id}/\n"),
+                "http://a:8080/sub/ping",
+            ),
+        ] {
+            assert_eq!(ping_url(&text), Some((base.to_owned(), id)), "{text}");
+        }
+        for text in [
+            format!("https://a/{id}/fail"),
+            format!("https://a/{id}?rid=1"),
+            format!("a/{id}"),
+            format!("/{id}"),
+            format!("ftp://a/{id}"),
+            format!("https://u:p@a/{id}"),
+            "https://a/nightly".to_owned(),
+            id.to_string(),
+        ] {
+            assert_eq!(ping_url(&text), None, "{text}");
         }
     }
 

@@ -8,14 +8,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::address::{self, origin};
+use super::address::origin;
 use super::cache::Shelf;
 use super::error::{Error, Kind};
 use super::http::{Answer, Http, Request};
 use super::render::clean;
 use super::settings::{Key, KeySource, Settings, same_name};
 use super::talk::Talk;
-use crate::wire::{self, Check, ErrorBody, Me, Organization, Project};
+use super::who;
+use crate::wire::{self, Check, Me, Organization, Project};
 
 /// How long one question may take.
 const BUDGET: Duration = Duration::from_secs(30);
@@ -25,6 +26,9 @@ const ANSWER_MAX: usize = 32 * 1024 * 1024;
 
 /// What to ask oneself where something else answers.
 const WHICH_API: &str = "Is it the address of an API? pakyas --api-url URL, or PAKYAS_API_URL";
+
+/// Where the address is set that is asked.
+pub(super) const API_ADDRESS: &str = " (the API; --api-url or PAKYAS_API_URL sets its address)";
 
 /// What is wrong where a key that was to be there is not taken, and what mends it.
 const LOGGED_OUT: &str = "Not logged in: ";
@@ -176,7 +180,7 @@ impl<'a> Api<'a> {
     /// [`Kind::Network`] where no answer came or the server can't give one now, and otherwise
     /// what its refusal means.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
-        self.read(path, &self.call("GET", path, None)?)
+        self.read(path, &self.ask("GET", path, None)?)
     }
 
     /// Creates what `body` says at `path`.
@@ -201,7 +205,12 @@ impl<'a> Api<'a> {
     /// # Errors
     /// As [`Api::get`].
     pub fn act(&self, method: &'static str, path: &str) -> Result<(), Error> {
-        self.call(method, path, None).map(drop)
+        let answer = self.ask(method, path, None)?;
+        let is_done = answer.pakyas_server || answer.status == 204 || is_json(&answer.body);
+        match is_done {
+            true => Ok(()),
+            false => Err(foreign(&answer, &self.base)),
+        }
     }
 
     fn send<T: DeserializeOwned>(
@@ -211,19 +220,30 @@ impl<'a> Api<'a> {
         body: &impl Serialize,
     ) -> Result<T, Error> {
         let body = in_json(path, serde_json::to_vec(body))?;
-        self.read(path, &self.call(method, path, Some(&body))?)
+        self.read(path, &self.ask(method, path, Some(&body))?)
     }
 
-    fn read<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, Error> {
-        serde_json::from_slice(body).map_err(|e| self.not_the_api(path, &e))
+    fn read<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T, Error> {
+        serde_json::from_slice(&answer.body).map_err(|error| {
+            if answer.pakyas_server || is_json(&answer.body) {
+                self.not_the_api(path, answer, &error)
+            } else {
+                foreign(answer, &self.base)
+            }
+        })
     }
 
     /// That an answer is of another shape. serde's own message may quote what was sent, so only
     /// the place is told.
-    fn not_the_api(&self, path: &str, error: &serde_json::Error) -> Error {
+    fn not_the_api(&self, path: &str, answer: &Answer, error: &serde_json::Error) -> Error {
         let path = path.split('?').next().unwrap_or(path);
+        // What does not say that it is our server may be something in its place, for a while.
+        let kind = match answer.pakyas_server {
+            true => Kind::Refused,
+            false => Kind::Network,
+        };
         Error::new(
-            Kind::Refused,
+            kind,
             format!(
                 "What {} answered to {}{path} is not what the Pakyas API answers (line {}, column {}). \
                  {WHICH_API}",
@@ -245,6 +265,11 @@ impl<'a> Api<'a> {
         path: &str,
         body: Option<&[u8]>,
     ) -> Result<Vec<u8>, Error> {
+        self.ask(method, path, body).map(|answer| answer.body)
+    }
+
+    /// What the API answers, where it does not refuse and nothing else answers in its place.
+    fn ask(&self, method: &'static str, path: &str, body: Option<&[u8]>) -> Result<Answer, Error> {
         let url = format!("{}{}{path}", self.base, wire::API_PREFIX);
         let mut headers = vec![
             (
@@ -273,19 +298,29 @@ impl<'a> Api<'a> {
         };
         let answer = self.http.send(&request).map_err(|error| {
             if error.kind() == Kind::Network {
-                error.and(" (the API; --api-url or PAKYAS_API_URL sets its address)")
+                error.and(API_ADDRESS)
             } else {
                 error
             }
         })?;
         self.talk
             .detail(&format!("{method} {url}: {}", answer.status));
-        if (200..300).contains(&answer.status) && !answer.truncated {
-            return Ok(answer.body);
+        let is_success = (200..300).contains(&answer.status) && !answer.truncated;
+        if is_success && who::may_be_ours(&answer) {
+            return Ok(answer);
         }
         let source = self.key.source;
-        Err(refusal(&answer, origin(&self.base), source, body))
+        Err(refusal(&answer, &self.base, source, body))
     }
+}
+
+fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+}
+
+/// That something else answers at the API's address.
+pub(super) fn foreign(answer: &Answer, base: &str) -> Error {
+    who::foreign(answer, origin(base)).and(API_ADDRESS)
 }
 
 fn in_json(path: &str, body: serde_json::Result<Vec<u8>>) -> Result<Vec<u8>, Error> {
@@ -305,6 +340,7 @@ pub fn no_organization(wanted: &str, there: &[Organization]) -> Error {
             names.join(", ")
         ),
     )
+    .of_this_machine()
 }
 
 /// What was sent as this field, where it is a name: the server's sentence may not repeat it.
@@ -319,11 +355,16 @@ fn named(field: &str, sent: Option<&[u8]>) -> Option<String> {
 /// What an answer that is no success means; `sent` is the body of the question.
 pub(super) fn refusal(
     answer: &Answer,
-    origin: &str,
+    base: &str,
     source: KeySource,
     sent: Option<&[u8]>,
 ) -> Error {
-    let told: Option<ErrorBody> = serde_json::from_slice(&answer.body).ok();
+    let is_success = (200..300).contains(&answer.status);
+    if !who::is_ours(answer) && !(is_success && who::may_be_ours(answer)) {
+        return foreign(answer, base);
+    }
+    let origin = origin(base);
+    let told = who::refusal(answer);
     let sentence = told
         .as_ref()
         .map(|body| clean(&body.error).chars().take(500).collect::<String>())
@@ -333,17 +374,6 @@ pub(super) fn refusal(
         200..=299 => Error::new(
             Kind::Refused,
             format!("What {origin} answered is larger than {ANSWER_MAX} bytes"),
-        ),
-        300..=399 => Error::new(
-            Kind::Refused,
-            format!(
-                "{origin} sends to another address ({}), and a key is not sent on. If that is the \
-                 right one: pakyas login --api-key KEY --api-url URL",
-                answer.location.as_deref().map_or_else(
-                    || "it does not say which".to_owned(),
-                    |to| clean(address::origin(to))
-                )
-            ),
         ),
         401 => {
             let (before, which, mend) = match source {
@@ -358,6 +388,7 @@ pub(super) fn refusal(
                     or("it is unknown, revoked or expired").trim_end_matches('.')
                 ),
             )
+            .of_this_machine()
         }
         403 if sentence.as_deref() == Some(wire::ORG_KEY_MISMATCH) => {
             let owner = told.and_then(|body| body.key_org_name);
@@ -372,6 +403,7 @@ pub(super) fn refusal(
                     )
                 ),
             )
+            .of_this_machine()
         }
         403 => Error::new(
             Kind::NotPermitted,
@@ -379,7 +411,8 @@ pub(super) fn refusal(
                 "The API key may not do this: {}. A key with more scopes helps: pakyas login --api-key KEY",
                 or("the server gives no reason").trim_end_matches('.')
             ),
-        ),
+        )
+        .of_this_machine(),
         404 => Error::new(Kind::NotFound, or("There is nothing of that id")),
         408 | 429 | 500.. => {
             let mend = match answer.retry_after {
@@ -420,6 +453,7 @@ mod tests {
     fn of(status: u16, body: &str) -> Error {
         let answer = Answer {
             status,
+            pakyas_server: true,
             body: body.as_bytes().to_vec(),
             ..Answer::default()
         };
@@ -434,7 +468,7 @@ mod tests {
     #[test]
     fn each_status_has_its_exit_code() {
         for (status, kind) in [
-            (301, Kind::Refused),
+            (301, Kind::Network),
             (400, Kind::Refused),
             (401, Kind::NotLoggedIn),
             (403, Kind::NotPermitted),

@@ -6,10 +6,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::address::origin;
-use super::api::refusal;
+use super::api::{API_ADDRESS, foreign, refusal};
 use super::error::{Error, Kind};
 use super::http::{Answer, Http, Request};
 use super::settings::KeySource;
+use super::who;
 use crate::wire::account::{DeviceLogin, DeviceLoginBegun, DeviceLoginState, Login, SignedIn};
 use crate::wire::{API_PREFIX, DEFAULT_API_URL};
 
@@ -40,6 +41,7 @@ impl Door<'_> {
         let answer = self.post("/auth/login", &login)?;
         match answer.status {
             200..=299 => self.read(&answer),
+            _ if !who::is_ours(&answer) => Err(self.refused(&answer)),
             401 => Err(Error::new(
                 Kind::NotLoggedIn,
                 format!(
@@ -60,6 +62,7 @@ impl Door<'_> {
         let answer = self.post("/cli/auth/init", device)?;
         match answer.status {
             200..=299 => self.read(&answer),
+            _ if !who::is_ours(&answer) => Err(self.refused(&answer)),
             401 | 404 | 405 => Err(self.lacks("let machines in by a browser")),
             _ => Err(self.refused(&answer)),
         }
@@ -110,7 +113,7 @@ impl Door<'_> {
             })
             .map_err(|error| {
                 if error.kind() == Kind::Network {
-                    error.and(" (the API; --api-url or PAKYAS_API_URL sets its address)")
+                    error.and(API_ADDRESS)
                 } else {
                     error
                 }
@@ -120,6 +123,9 @@ impl Door<'_> {
     fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Error> {
         // serde's own message may quote a token, so nothing of it is told.
         serde_json::from_slice(&answer.body).map_err(|_| {
+            if !answer.pakyas_server && !who::may_be_ours(answer) {
+                return foreign(answer, self.base);
+            }
             Error::new(
                 Kind::Refused,
                 format!(
@@ -132,7 +138,7 @@ impl Door<'_> {
     }
 
     fn refused(&self, answer: &Answer) -> Error {
-        refusal(answer, origin(self.base), KeySource::CommandLine, None)
+        refusal(answer, self.base, KeySource::CommandLine, None)
     }
 
     /// That this server has no such door, and which one it has.

@@ -13,8 +13,8 @@ pub enum Kind {
     Usage,
     /// There is nothing of that name or id.
     NotFound,
-    /// The server can't be reached, or can't answer now (408, 429, 5xx): the same command may
-    /// work later. Exactly these failures are tried again.
+    /// The server can't be reached, can't answer now (408, 429, 5xx), or something else answers in
+    /// its place: the same command may work later. Exactly these failures are tried again.
     Network,
     /// No key, or one that the server does not know.
     NotLoggedIn,
@@ -65,14 +65,14 @@ impl Error {
         self
     }
 
-    /// The same failure, which lies in a file of this machine: once that is mended, what was
-    /// to be sent can be.
+    /// The same failure, which lies in a file or a setting of this machine, a key or a project that
+    /// the server does not know included: once that is mended, what was to be sent can be.
     pub fn of_this_machine(mut self) -> Self {
         self.is_local = true;
         self
     }
 
-    /// Whether it lies in a file of this machine.
+    /// Whether it lies in a file or a setting of this machine.
     pub fn is_local(&self) -> bool {
         self.is_local
     }

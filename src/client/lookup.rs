@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::address::ping_url;
 use super::api::Api;
 use super::cache::is_called;
 use super::delivery::not_a_slug;
@@ -50,7 +51,8 @@ pub fn project(api: &Api<'_>, name: &str) -> Result<Project, Error> {
                      pakyas project switch NAME   choose one",
                     name.escape_debug()
                 ),
-            ))
+            )
+            .of_this_machine())
         }
     }
 }
@@ -114,7 +116,8 @@ pub fn check(api: &Api<'_>, selection: &Selection, slug: &str) -> Result<Check, 
                      PAKYAS_PROJECT, or pakyas project switch NAME",
                     projects.join(", ")
                 ),
-            ))
+            )
+            .of_this_machine())
         }
     }
 }
@@ -153,6 +156,7 @@ pub fn checks_of(api: &Api<'_>, id: Uuid, name: Option<&str>) -> Result<Vec<Chec
                  pakyas project switch NAME   choose one"
             ),
         )
+        .of_this_machine()
     })
 }
 
@@ -170,12 +174,13 @@ fn no_check(slug: &str, place: &str, near: Option<&str>) -> Error {
     )
 }
 
-/// The check that `text` means: a slug, an id or a public id.
+/// The check that `text` means: a slug, an id, a public id or a ping URL.
 ///
 /// # Errors
 /// As [`check`].
 pub fn check_or_id(api: &Api<'_>, selection: &Selection, text: &str) -> Result<Check, Error> {
-    let Ok(id) = Uuid::try_parse(text) else {
+    let pasted = ping_url(text).map(|(_, id)| id);
+    let Some(id) = Uuid::try_parse(text.trim()).ok().or(pasted) else {
         if !is_slug(text) {
             return Err(not_a_slug(text));
         }

@@ -14,6 +14,7 @@ pub mod delivery;
 mod door;
 pub mod error;
 mod files;
+mod fold;
 mod http;
 mod json;
 mod lookup;
@@ -22,6 +23,7 @@ pub mod monitor;
 pub mod render;
 pub mod settings;
 pub mod talk;
+mod who;
 
 use std::ffi::OsString;
 

@@ -4,6 +4,7 @@
 //! that it should give is needed: with all in the environment, no file matters.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use uuid::Uuid;
@@ -60,13 +61,15 @@ pub struct Settings {
     config: Result<Config, Error>,
 }
 
-/// The variable's value; an empty one counts as unset.
+/// The variable's value, without white space and line ends around it, as a Kubernetes Secret made
+/// with `echo` has one; an empty one counts as unset.
 pub fn variable(name: &str) -> Option<String> {
-    variable_os(name).map(|value| value.to_string_lossy().into_owned())
+    variable_os(name).map(|value| value.to_string_lossy().trim().to_owned())
 }
 
 fn variable_os(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
+    let value = OsString::from_vec(std::env::var_os(name)?.as_bytes().trim_ascii().to_vec());
+    Some(value).filter(|value| !value.is_empty())
 }
 
 /// A file of certificates to trust instead of the built-in ones.
@@ -154,9 +157,9 @@ impl Settings {
     /// [`Kind::Usage`] where what is set is not an address, or `config.json` is damaged.
     pub fn api_url(&self) -> Result<String, Error> {
         match self.given(&self.globals.api_url, "--api-url", "PAKYAS_API_URL") {
-            Some((text, from)) => base_url(&text, from),
+            Some((text, from)) => server(&text, from),
             None => match &self.config()?.api_url {
-                Some(text) => base_url(text, "config.json"),
+                Some(text) => server(text, "config.json"),
                 None => Ok(wire::DEFAULT_API_URL.to_owned()),
             },
         }
@@ -170,13 +173,13 @@ impl Settings {
         if let Some((text, from)) =
             self.given(&self.globals.ping_url, "--ping-url", "PAKYAS_PING_URL")
         {
-            return base_url(&text, from).map(Some);
+            return server(&text, from).map(Some);
         }
         let api_url = self.api_url()?;
         // The cloud's pings have one address whatever a file says of another server.
         let own = self.config_of(&api_url)?;
         match own.and_then(|config| config.ping_url.as_ref()) {
-            Some(text) => base_url(text, "config.json").map(Some),
+            Some(text) => server(text, "config.json").map(Some),
             None if api_url == wire::DEFAULT_API_URL => Ok(Some(wire::DEFAULT_PING_URL.to_owned())),
             None => Ok(None),
         }
@@ -238,10 +241,13 @@ impl Settings {
     /// [`Kind::Usage`] where what is set is none of the three.
     pub fn format(&self) -> Result<Format, Error> {
         match self.given(&self.globals.format, "--format", "PAKYAS_FORMAT") {
-            Some((text, from)) => Format::named(&text, from),
+            Some((text, "--format")) => Format::named(&text, "--format"),
+            Some((text, from)) => Format::named(&text, from).map_err(Error::of_this_machine),
             // A damaged file is told by the command that needs something of it.
             None => match self.config.as_ref().ok().and_then(|c| c.format.as_ref()) {
-                Some(text) => Format::named(text, "config.json"),
+                Some(text) => {
+                    Format::named(text.trim(), "config.json").map_err(Error::of_this_machine)
+                }
                 None => Ok(Format::Table),
             },
         }
@@ -310,9 +316,27 @@ impl Settings {
                          pakyas login --api-key KEY   log in to another",
                         names.join(", ")
                     ),
-                ))
+                )
+                .of_this_machine())
             }
         }
+    }
+
+    /// That the addresses which were typed are some.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`], naming the flag.
+    pub fn check_typed(&self) -> Result<(), Error> {
+        let flags = [
+            (&self.globals.api_url, "--api-url"),
+            (&self.globals.ping_url, "--ping-url"),
+        ];
+        for (typed, flag) in flags {
+            if let Some(text) = typed.as_deref().filter(|text| !text.trim().is_empty()) {
+                base_url(text, flag)?;
+            }
+        }
+        Ok(())
     }
 
     /// The keys that were stored for that API.
@@ -365,7 +389,7 @@ impl Settings {
         variable_name: &'static str,
     ) -> Option<(String, &'static str)> {
         match flag {
-            Some(value) if !value.is_empty() => Some((value.clone(), flag_name)),
+            Some(value) if !value.trim().is_empty() => Some((value.trim().to_owned(), flag_name)),
             _ => variable(variable_name).map(|value| (value, variable_name)),
         }
     }
@@ -376,9 +400,14 @@ pub fn same_name(a: &str, b: &str) -> bool {
     a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
+/// The address of a server that stands in a setting.
+fn server(text: &str, from: &str) -> Result<String, Error> {
+    base_url(text, from).map_err(Error::of_this_machine)
+}
+
 /// A key that this machine keeps, in the place called `from`.
 fn kept_secret(from: &str, text: &str) -> Result<Secret, Error> {
-    Secret::from_setting(from, text).map_err(|why| {
+    Secret::from_setting(from, text.trim()).map_err(|why| {
         Error::new(Kind::NotLoggedIn, format!("Not logged in: {why}")).of_this_machine()
     })
 }
@@ -394,13 +423,17 @@ fn checked(key: Key) -> Result<Key, Error> {
         KeySource::Stored => "Not logged in: what stands in credentials.json",
         KeySource::CommandLine => "What was given",
     };
-    Err(Error::new(
+    let error = Error::new(
         Kind::NotLoggedIn,
         format!(
             "{what} is not an API key, it is empty, too long or holds spaces. \
              Run: pakyas login --api-key KEY"
         ),
-    ))
+    );
+    Err(match key.source {
+        KeySource::Environment | KeySource::Stored => error.of_this_machine(),
+        KeySource::CommandLine => error,
+    })
 }
 
 /// A key as it was typed after `--api-key`, or as a server gave it.

@@ -206,14 +206,13 @@ pub fn send(pid: i32, signal: i32) {
     }
 }
 
-/// Sends `signal` to every process of the group `group`.
-pub fn send_to_group(group: i32, signal: i32) {
-    if group > 1 {
-        // SAFETY: kill(2) touches no memory of ours.
-        unsafe {
-            libc::kill(-group, signal);
-        }
-    }
+/// Sends `signal` to every process of the group `group`. Gives `false` where there are some and
+/// none of them may be sent one, because they have become another user's (EPERM, kill(2)).
+pub fn send_to_group(group: i32, signal: i32) -> bool {
+    // SAFETY: kill(2) touches no memory of ours.
+    group <= 1
+        || unsafe { libc::kill(-group, signal) } == 0
+        || io::Error::last_os_error().raw_os_error() != Some(libc::EPERM)
 }
 
 /// Whether any process is left in the group `group`, one that is not reaped yet included.

@@ -47,6 +47,8 @@ pub mod header {
     pub const DATE: &str = "date";
     /// The organization that a request means, an id.
     pub const ORG: &str = "x-pakyas-org";
+    /// In every answer: that a Pakyas server speaks, and its version.
+    pub const SERVER: &str = "pakyas-server";
     /// HMAC-SHA256 of a webhook's body, as `sha256=<hex>`.
     pub const SIGNATURE: &str = "x-pakyas-signature";
 }

@@ -112,7 +112,7 @@ pub struct CheckCreate {
                pakyas check update db-backup --cron \"30 2 * * *\" --max-runtime 2h"
 )]
 pub struct CheckUpdate {
-    /// its slug, id or public id
+    /// its slug, id, public id or ping URL
     #[argh(positional, arg_name = "SLUG")]
     pub check: String,
     /// another name for people
@@ -166,7 +166,7 @@ pub struct CheckUpdate {
     example = "pakyas check pause my-job\npakyas check pause my-job --project Staging"
 )]
 pub struct CheckPause {
-    /// its slug, id or public id
+    /// its slug, id, public id or ping URL
     #[argh(positional, arg_name = "SLUG")]
     pub check: String,
 }
@@ -181,7 +181,7 @@ pub struct CheckPause {
     example = "pakyas check resume my-job\npakyas check resume my-job --project Staging"
 )]
 pub struct CheckResume {
-    /// its slug, id or public id
+    /// its slug, id, public id or ping URL
     #[argh(positional, arg_name = "SLUG")]
     pub check: String,
 }
@@ -196,7 +196,7 @@ pub struct CheckResume {
     example = "pakyas check delete old-job\npakyas check delete old-job -y"
 )]
 pub struct CheckDelete {
-    /// its slug, id or public id
+    /// its slug, id, public id or ping URL
     #[argh(positional, arg_name = "SLUG")]
     pub check: String,
     /// do not ask
@@ -237,7 +237,7 @@ pub struct CheckList {
                pakyas check show hourly-sync --format json | jq -r .public_id"
 )]
 pub struct CheckShow {
-    /// its slug, id or public id
+    /// its slug, id, public id or ping URL
     #[argh(positional, arg_name = "SLUG")]
     pub slug: String,
 }
@@ -253,7 +253,7 @@ pub struct CheckShow {
                pakyas check logs db-backup --output last"
 )]
 pub struct CheckLogs {
-    /// its slug, id or public id
+    /// its slug, id, public id or ping URL
     #[argh(positional, arg_name = "SLUG")]
     pub slug: String,
     /// how many pings, 1 to 10000 (default 20)

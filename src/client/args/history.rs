@@ -13,7 +13,7 @@ use argh::{ArgsInfo, FromArgs};
                pakyas check inspect db-backup --format json | jq .stats"
 )]
 pub struct CheckInspect {
-    /// its slug, id or public id
+    /// its slug, id, public id or ping URL
     #[argh(positional, arg_name = "SLUG")]
     pub check: String,
 }
@@ -30,7 +30,7 @@ pub struct CheckInspect {
     note = "Exits with 1 where a finding is at least as severe as --fail-on says."
 )]
 pub struct CheckDoctor {
-    /// its slug, id or public id
+    /// its slug, id, public id or ping URL
     #[argh(positional, arg_name = "SLUG")]
     pub check: String,
     /// look at the newest 5,000 pings instead of 300
@@ -53,7 +53,7 @@ pub struct CheckDoctor {
     note = "Without --since, the last 20 events. With -f it ends at Ctrl-C."
 )]
 pub struct CheckTail {
-    /// its slug, id or public id; without it, every check of the project
+    /// its slug, id, public id or ping URL; without it, every check of the project
     #[argh(positional, arg_name = "SLUG")]
     pub check: Option<String>,
     /// go on with what happens from now on

@@ -54,7 +54,7 @@ pub struct MaintenanceCreate {
     /// or how long they are held: 30m, 2h, "1h 30m"
     #[argh(option, long = "for")]
     pub lasts: Option<String>,
-    /// hold the alerts of this check only: its slug, id or public id
+    /// hold the alerts of this check only: its slug, id, public id or ping URL
     #[argh(option)]
     pub check: Option<String>,
 }

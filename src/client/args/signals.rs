@@ -14,10 +14,10 @@ use argh::{ArgsInfo, FromArgs};
     note = "PAKYAS_PUBLIC_ID is used where neither a slug nor --public-id is given."
 )]
 pub struct Ping {
-    /// the check's slug
+    /// the check's slug, or its ping URL
     #[argh(positional, arg_name = "SLUG")]
     pub slug: Option<String>,
-    /// the check's public id, instead of the slug: needs no API key
+    /// the check's public id or ping URL, instead of the slug: needs no API key
     #[argh(option)]
     pub public_id: Option<String>,
     /// the job is starting
@@ -62,10 +62,10 @@ pub struct Ping {
             goes on writing wants --capture none."
 )]
 pub struct Monitor {
-    /// the check's slug
+    /// the check's slug, or its ping URL
     #[argh(positional, arg_name = "SLUG")]
     pub slug: Option<String>,
-    /// the check's public id, instead of the slug: needs no API key
+    /// the check's public id or ping URL, instead of the slug: needs no API key
     #[argh(option)]
     pub public_id: Option<String>,
     /// whose output passes through here to be kept: auto (default), none, stderr or all

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::{Context, login, usage};
+use super::{Context, login, patience, usage};
 use crate::VERSION;
 use crate::client::address::base_url;
 use crate::client::door::Door;
@@ -17,9 +17,6 @@ use crate::client::talk::say;
 use crate::secret::Secret;
 use crate::sys::{self, SIGINT};
 use crate::wire::account::{DeviceLogin, DeviceLoginState};
-
-/// How often the server is asked.
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// The longest that is waited, whatever the server allows.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -108,22 +105,17 @@ fn wait(
     until: Instant,
     line: &Line,
 ) -> Result<DeviceLoginState, Error> {
-    loop {
+    let mut asked = None;
+    while let Some(pause) = patience::for_a_person(Instant::now(), until, asked) {
         let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(DeviceLoginState {
-                status: "expired".to_owned(),
-                ..DeviceLoginState::default()
-            });
-        }
         line.show(&format!(
             "Waiting for you to approve, {}:{:02} left (Ctrl-C gives up)",
             left.as_secs() / 60,
             left.as_secs() % 60
         ));
-        std::thread::sleep(PAUSE.min(left));
+        std::thread::sleep(pause);
         match door.poll(token) {
-            Ok(state) if state.status == "pending" => {}
+            Ok(state) if state.status == "pending" => asked = None,
             Ok(state) => {
                 line.show("");
                 return Ok(state);
@@ -131,9 +123,7 @@ fn wait(
             // A person at a browser takes longer than most troubles of a network.
             Err(error) if error.kind() == Kind::Network => {
                 context.talk.detail(error.first_line());
-                if let Some(pause) = error.asked_pause() {
-                    std::thread::sleep(pause.min(until.saturating_duration_since(Instant::now())));
-                }
+                asked = error.asked_pause();
             }
             Err(error) => {
                 line.show("");
@@ -141,6 +131,10 @@ fn wait(
             }
         }
     }
+    Ok(DeviceLoginState {
+        status: "expired".to_owned(),
+        ..DeviceLoginState::default()
+    })
 }
 
 /// One line of a terminal, written again and again.

@@ -16,6 +16,7 @@ mod maintenance;
 mod monitor;
 mod org;
 mod password;
+mod patience;
 mod ping;
 mod plan;
 mod project;
@@ -27,8 +28,6 @@ mod whoami;
 
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::time::{Duration, Instant};
-
-use uuid::Uuid;
 
 use super::address;
 use super::api::Api;
@@ -70,7 +69,10 @@ pub fn run(invocation: Invocation) -> Result<i32, Error> {
         _ => {}
     }
     own_up_to_defects();
-    let context = Context::new(globals)?;
+    let context = match command {
+        Command::Ping(_) => Context::for_a_report(globals)?,
+        _ => Context::new(globals)?,
+    };
     match command {
         Command::Login(typed) => login::run(&context, typed),
         Command::Auth(typed) => auth::run(&context, typed.command),
@@ -118,6 +120,19 @@ struct Context {
 }
 
 impl Context {
+    /// For a command that tells of a job: it is not lost for how its result would be shown.
+    fn for_a_report(globals: Globals) -> Result<Self, Error> {
+        let format = Settings::load(&globals).format();
+        match format {
+            Err(error) if error.is_local() => {
+                Talk::new(&globals).warn(error.first_line());
+                let format = Some("table".to_owned());
+                Self::new(Globals { format, ..globals })
+            }
+            _ => Self::new(globals),
+        }
+    }
+
     fn new(globals: Globals) -> Result<Self, Error> {
         let settings = Settings::load(&globals);
         let talk = Talk::new(&globals);
@@ -236,12 +251,8 @@ fn number(flag: &str, text: &str, least: u64, most: u64) -> Result<u64, Error> {
 /// That what stands in `from` can't be a public id.
 fn not_a_public_id(from: &str) -> Error {
     usage(format!(
-        "{from} is not a public id, which looks like 550e8400-e29b-41d4-a716-446655440000. \
+        "{from} is not a public id, which looks like 550e8400-e29b-41d4-a716-446655440000, nor a \
+         ping URL, which ends in one. \
          See it: pakyas check show SLUG"
     ))
-}
-
-/// The public id typed as such, where it is one.
-fn as_public_id(text: &str) -> Option<Uuid> {
-    Uuid::try_parse(text.trim()).ok()
 }

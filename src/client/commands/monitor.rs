@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::{as_public_id, not_a_public_id, usage};
+use super::{not_a_public_id, usage};
 use crate::client::args::{Globals, Monitor};
 use crate::client::delivery::Target;
 use crate::client::error::Error;
@@ -67,10 +67,7 @@ fn target(
     slug: Option<String>,
     public_id: Option<String>,
 ) -> Result<(Target, Option<Error>), Error> {
-    let of = |text: String| match as_public_id(&text) {
-        Some(id) => Target::PublicId(id),
-        None => Target::Slug(text),
-    };
+    let of = |text: String| Target::by_id(&text).unwrap_or(Target::Slug(text));
     let from = match public_id {
         Some(_) => "--public-id",
         None => "PAKYAS_PUBLIC_ID",

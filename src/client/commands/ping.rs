@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{AFTER_WORK, Context, as_public_id, not_a_public_id, number, usage};
+use super::{AFTER_WORK, Context, not_a_public_id, number, usage};
 use crate::client::args;
 use crate::client::delivery::{Courier, Delivery, Moment, Ping, Target, not_a_slug};
 use crate::client::error::Error;
+use crate::client::fold::Fold;
 use crate::client::render::{self, Format};
 use crate::client::settings::Settings;
 use crate::schedule::parse_duration;
@@ -22,6 +23,7 @@ const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
 pub fn run(context: &Context, typed: args::Ping) -> Result<i32, Error> {
     let (at, begun) = (Moment::now(), Instant::now());
     let signal = signal(&typed)?;
+    context.settings.check_typed()?;
     // An empty flag is that of a variable that the shell filled in before it was set, as in
     // the guide's crontab line: then the environment counts.
     let public_id = typed.public_id.as_deref().filter(|text| !text.is_empty());
@@ -58,7 +60,7 @@ pub fn run(context: &Context, typed: args::Ping) -> Result<i32, Error> {
     } else {
         let slug = match &target {
             Target::Slug(slug) => Some(slug),
-            Target::PublicId(_) => None,
+            Target::PublicId(_) | Target::Url(..) => None,
         };
         let result = json!({
             "slug": slug,
@@ -122,8 +124,8 @@ fn signal(typed: &args::Ping) -> Result<Signal, Error> {
 fn target(slug: Option<&str>, public_id: Option<&str>) -> Result<Target, Error> {
     match (slug, public_id) {
         (Some(_), Some(_)) => Err(usage("Give the slug or --public-id, not both")),
-        (Some(slug), None) => match as_public_id(slug) {
-            Some(id) => Ok(Target::PublicId(id)),
+        (Some(slug), None) => match Target::by_id(slug) {
+            Some(target) => Ok(target),
             None if is_slug(slug) => Ok(Target::Slug(slug.to_owned())),
             None => Err(not_a_slug(slug)),
         },
@@ -138,9 +140,7 @@ fn target(slug: Option<&str>, public_id: Option<&str>) -> Result<Target, Error> 
 }
 
 fn public(from: &str, text: &str) -> Result<Target, Error> {
-    as_public_id(text)
-        .map(Target::PublicId)
-        .ok_or_else(|| not_a_public_id(from))
+    Target::by_id(text).ok_or_else(|| not_a_public_id(from))
 }
 
 fn run_id(text: &str) -> Result<String, Error> {
@@ -153,9 +153,15 @@ fn run_id(text: &str) -> Result<String, Error> {
     )))
 }
 
-/// The last of what standard input holds, as much as the server keeps.
+/// The last of what standard input holds, as a terminal would show it and as much as the server
+/// keeps.
 fn stdin_tail() -> Result<Vec<u8>, Error> {
-    let mut tail = Vec::new();
+    let (mut tail, mut fold) = (Vec::new(), Fold::default());
+    let mut keep = |folded: &[u8]| {
+        tail.extend_from_slice(folded);
+        let surplus = tail.len().saturating_sub(OUTPUT_LIMIT);
+        tail.drain(..surplus);
+    };
     let mut buffer = [0; 8 * 1024];
     let mut stdin = std::io::stdin().lock();
     loop {
@@ -171,9 +177,8 @@ fn stdin_tail() -> Result<Vec<u8>, Error> {
         if read == 0 {
             break;
         }
-        tail.extend_from_slice(&buffer[..read]);
-        let surplus = tail.len().saturating_sub(OUTPUT_LIMIT);
-        tail.drain(..surplus);
+        fold.push(&buffer[..read], &mut keep);
     }
+    fold.finish(&mut keep);
     Ok(tail)
 }

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::patience::Following;
 use super::{Context, check as checks, usage};
 use crate::client::api::Api;
 use crate::client::args::CheckTail;
@@ -31,10 +32,6 @@ const PAGE: usize = 200;
 /// How many checks are followed at once; each is asked about at the start.
 const CHECKS: usize = 100;
 
-/// Between two polls.
-const PAUSE: Duration = Duration::from_secs(2);
-/// The longest pause while the server can't be reached.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// After so many polls every check is asked about, also where nothing seems to have changed.
 const SWEEP: u32 = 30;
 /// Events may turn up with a time before that of the newest one, by some seconds.
@@ -245,27 +242,22 @@ impl Tail<'_> {
 
     /// Goes on for as long as somebody reads.
     fn follow(&mut self) -> Result<(), Error> {
-        let mut pause = PAUSE;
+        let talk = self.context.talk;
+        let mut patience = Following::new();
         let mut polls = 0_u32;
-        while wait(pause) {
+        while wait(patience.pause()) {
             polls = polls.wrapping_add(1);
             match self.poll(polls.is_multiple_of(SWEEP)) {
                 Ok(true) => {
-                    if pause > PAUSE {
-                        self.context.talk.note("The server answers again");
+                    if patience.answered() {
+                        talk.note("The server answers again");
                     }
-                    pause = PAUSE;
                 }
                 Ok(false) => return Ok(()),
                 Err(error) if error.kind() == Kind::Network => {
-                    if pause == PAUSE {
-                        self.context
-                            .talk
-                            .note(&format!("{}; trying again", error.first_line()));
+                    if patience.failed(error.asked_pause()) {
+                        talk.note(&format!("{}; trying again", error.first_line()));
                     }
-                    pause = (2 * pause)
-                        .min(LONGEST_PAUSE)
-                        .max(error.asked_pause().unwrap_or_default());
                 }
                 Err(error) => return Err(error),
             }

@@ -12,7 +12,7 @@ use crate::client::error::{Error, Kind};
 use crate::client::settings::Selection;
 use crate::wire::MAX_AGE_MS;
 
-use super::verdict::{self, Verdict};
+use super::verdict::Verdict;
 
 /// How old what is known of an account may be before it is asked for again.
 const CACHE_AGE: Duration = Duration::from_secs(24 * 3_600);
@@ -78,6 +78,9 @@ impl Courier {
         let entries = spool.list().unwrap_or_default();
         // Origins that did not answer, so that one that is away holds up no other.
         let mut away: Vec<String> = Vec::new();
+        // Whose check can't be found for now, so that they hold up nobody else and none is asked
+        // for twice.
+        let mut unfound: Vec<Addressee> = Vec::new();
         for entry in entries {
             if Instant::now() >= until {
                 flushed.left += 1;
@@ -92,7 +95,7 @@ impl Courier {
                 }
             };
             let server = kept.to.server().to_owned();
-            if away.contains(&server) {
+            if away.contains(&server) || unfound.contains(&kept.to) {
                 flushed.left += 1;
                 continue;
             }
@@ -107,7 +110,10 @@ impl Courier {
                 }
                 Sent::Later(error) => {
                     flushed.left += 1;
-                    away.push(server);
+                    match error.kind() {
+                        Kind::Network => away.push(server),
+                        _ => unfound.push(kept.to),
+                    }
                     flushed.why = Some(error);
                 }
                 Sent::NotNow => flushed.left += 1,
@@ -143,11 +149,7 @@ impl Courier {
                 if servers == Servers::Own && !self.is_own(base) {
                     return Sent::NotNow;
                 }
-                Place {
-                    base: base.clone(),
-                    id,
-                    from_cache: false,
-                }
+                Place::known(base, id)
             }
             // A key goes to the API that it was given for, so this is for that API only.
             _ if !same_api => return Sent::NotNow,
@@ -217,7 +219,7 @@ impl Courier {
     pub(super) fn addressee(&self, target: &Target, place: Option<&Place>) -> Addressee {
         let slug = match target {
             Target::Slug(slug) => Some(slug.clone()),
-            Target::PublicId(_) => None,
+            Target::PublicId(_) | Target::Url(..) => None,
         };
         let project = match self.settings.project() {
             Ok(Selection::Id(id, _)) => Some(id.to_string()),
@@ -231,7 +233,7 @@ impl Courier {
             },
             public_id: match (place, target) {
                 (Some(place), _) => Some(place.id),
-                (None, Target::PublicId(id)) => Some(*id),
+                (None, Target::PublicId(id) | Target::Url(_, id)) => Some(*id),
                 (None, Target::Slug(_)) => None,
             },
             api_url: self.settings.api_url().ok(),
@@ -281,12 +283,12 @@ impl Addressee {
     }
 }
 
-/// A lookup that failed: the ping waits for a network, a key or a project; what is not there
-/// is not waited for.
+/// A lookup that failed: the ping waits for a network, a key or a project; a check that is not
+/// there is not waited for.
 fn of_lookup(error: Error) -> Sent {
-    match (error.kind(), verdict::of_error(error)) {
-        (Kind::NotFound, Verdict::Refused(error)) => Sent::Gone(error),
-        (_, Verdict::Refused(error) | Verdict::Later(error)) => Sent::Later(error),
-        (_, Verdict::Delivered) => Sent::Delivered,
+    if error.kind() == Kind::NotFound && !error.is_local() {
+        Sent::Gone(error)
+    } else {
+        Sent::Later(error)
     }
 }

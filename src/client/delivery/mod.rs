@@ -59,14 +59,24 @@ pub enum Target {
     Slug(String),
     /// The public id itself: needs no key and no lookup.
     PublicId(Uuid),
+    /// A ping URL: the address that its pings go to, whatever is set, and the public id.
+    Url(String, Uuid),
 }
 
 impl Target {
+    /// The check whose public id or ping URL this is.
+    pub fn by_id(text: &str) -> Option<Self> {
+        match Uuid::try_parse(text.trim()) {
+            Ok(id) => Some(Self::PublicId(id)),
+            Err(_) => address::ping_url(text).map(|(base, id)| Self::Url(base, id)),
+        }
+    }
+
     /// The target in a message. Who knows a public id may ping, so only its beginning shows.
     pub fn shown(&self) -> String {
         match self {
             Self::Slug(slug) => slug.escape_debug().to_string(),
-            Self::PublicId(id) => format!("{}-…", &id.to_string()[..8]),
+            Self::PublicId(id) | Self::Url(_, id) => format!("{}-…", &id.to_string()[..8]),
         }
     }
 }
@@ -100,6 +110,16 @@ struct Place {
     id: Uuid,
     /// Whether the id is only remembered, and may be that of a check that is no more.
     from_cache: bool,
+}
+
+impl Place {
+    fn known(base: &str, id: Uuid) -> Self {
+        Self {
+            base: base.to_owned(),
+            id,
+            from_cache: false,
+        }
+    }
 }
 
 /// What this process has done to keep a ping. Two threads may be at it at once: the one that
@@ -242,6 +262,7 @@ impl Courier {
         let place = found.or_else(|| match target {
             Target::Slug(slug) => self.remembered(slug).ok().flatten(),
             Target::PublicId(_) => None,
+            Target::Url(base, id) => Some(Place::known(base, *id)),
         });
         self.keep(target, place.as_ref(), ping);
         self.is_kept(ping)
@@ -361,6 +382,7 @@ impl Courier {
         let remembered = match target {
             Target::Slug(slug) => self.remembered(slug)?,
             Target::PublicId(_) => None,
+            Target::Url(base, id) => Some(Place::known(base, *id)),
         };
         let place = match remembered {
             Some(place) => place,
@@ -411,9 +433,12 @@ impl Courier {
 
     /// Where the target's pings go, as the API says.
     fn look_up(&self, target: &Target, deadline: Instant) -> Result<Place, Error> {
-        let known_base = self.settings.ping_url()?;
+        let known_base = match target {
+            Target::Url(base, _) => Some(base.clone()),
+            Target::PublicId(_) | Target::Slug(_) => self.settings.ping_url()?,
+        };
         let (id, base) = match target {
-            Target::PublicId(id) => {
+            Target::PublicId(id) | Target::Url(_, id) => {
                 let base = match known_base {
                     Some(base) => base,
                     None => self.ping_base_of_api(deadline)?,
@@ -433,11 +458,7 @@ impl Courier {
                 (check.public_id, base)
             }
         };
-        Ok(Place {
-            base,
-            id,
-            from_cache: false,
-        })
+        Ok(Place::known(&base, id))
     }
 
     /// The ping address of an API that nothing says one of: what it says itself, else its

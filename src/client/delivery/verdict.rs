@@ -3,7 +3,7 @@
 use crate::client::error::{Error, Kind};
 use crate::client::http::Answer;
 use crate::client::render::clean;
-use crate::wire::ErrorBody;
+use crate::client::who;
 
 /// What became of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,14 +16,19 @@ pub enum Verdict {
     Later(Error),
 }
 
-/// Judges what the server at `origin` answered to a ping.
+/// Judges what was answered at `origin` to a ping. Final is only what is recognisably our server's
+/// (see `who`); what anything else says may pass.
 pub fn of_answer(answer: &Answer, origin: &str) -> Verdict {
+    if is_receipt(answer) {
+        return Verdict::Delivered;
+    }
+    if !who::is_ours(answer) {
+        let error = who::foreign(answer, origin);
+        return Verdict::Later(error.and(" (--ping-url or PAKYAS_PING_URL sets the address)"));
+    }
     let said = || {
-        let json = serde_json::from_slice::<ErrorBody>(&answer.body).ok();
-        let text = match json {
+        let text = match who::refusal(answer) {
             Some(body) => body.error,
-            // A proxy's page says nothing that fits in a line.
-            None if answer.body.trim_ascii().starts_with(b"<") => String::new(),
             None => String::from_utf8_lossy(&answer.body).into_owned(),
         };
         let text: String = clean(text.trim()).chars().take(200).collect();
@@ -34,23 +39,6 @@ pub fn of_answer(answer: &Answer, origin: &str) -> Verdict {
         }
     };
     match answer.status {
-        200..=299 if is_receipt(answer) => Verdict::Delivered,
-        // A hotel's login page answers 200 to everything.
-        200..=299 => Verdict::Later(Error::new(
-            Kind::Network,
-            format!("{origin} answers, but not as a Pakyas server does; is something in between?"),
-        )),
-        300..=399 => Verdict::Refused(Error::new(
-            Kind::Refused,
-            format!(
-                "{origin} sends pings to another address ({}), which is not followed. \
-                 If that is the right one: --ping-url URL, or PAKYAS_PING_URL",
-                answer.location.as_deref().map_or_else(
-                    || "it does not say which".to_owned(),
-                    |to| { clean(crate::client::address::origin(to)) }
-                )
-            ),
-        )),
         408 | 429 | 500.. => Verdict::Later(
             Error::new(
                 Kind::Network,
@@ -77,10 +65,13 @@ pub fn of_answer(answer: &Answer, origin: &str) -> Verdict {
     }
 }
 
-/// The contract has `OK`; a proxy may have dropped the body, but adds none that says so.
+/// Whether the server has the ping. Our own says so by any success with its header. Servers that
+/// were there before that header answer 200 and exactly `OK`, as the contract has had it all along,
+/// and are believed: a portal's page is not that, nor an empty 200 or 204, which anything answers.
 fn is_receipt(answer: &Answer) -> bool {
-    let body = answer.body.trim_ascii();
-    !answer.truncated && (body.is_empty() || body.starts_with(b"OK"))
+    let is_success = (200..=299).contains(&answer.status);
+    let is_ok = answer.status == 200 && !answer.truncated && answer.body.trim_ascii() == b"OK";
+    is_ok || is_success && answer.pakyas_server
 }
 
 /// Judges an attempt, or a lookup before it, that ended without an answer to the ping.
@@ -97,9 +88,11 @@ mod tests {
 
     use super::*;
 
-    fn judge(status: u16, body: &str) -> Verdict {
+    /// What is said of an answer that our own server gave, or another.
+    fn judge(status: u16, pakyas_server: bool, body: &str) -> Verdict {
         let answer = Answer {
             status,
+            pakyas_server,
             body: body.as_bytes().to_vec(),
             retry_after: Some(Duration::from_secs(7)),
             ..Answer::default()
@@ -109,16 +102,31 @@ mod tests {
 
     #[test]
     fn only_a_receipt_is_a_delivery() {
-        assert_eq!(judge(200, "OK"), Verdict::Delivered);
-        assert_eq!(judge(200, "OK\n"), Verdict::Delivered);
-        assert_eq!(judge(200, ""), Verdict::Delivered);
-        assert!(matches!(judge(200, "<html>Welcome"), Verdict::Later(_)));
+        for (status, pakyas_server, body) in [
+            (200, true, "OK"),
+            (200, true, ""),
+            (200, false, "OK"),
+            (200, false, "OK\n"),
+        ] {
+            assert_eq!(judge(status, pakyas_server, body), Verdict::Delivered);
+        }
+        for (status, body) in [
+            (200, ""),
+            (204, ""),
+            (201, "OK"),
+            (200, "<html>Welcome"),
+            (200, "OK (not found)"),
+            (200, "{\"error\":\"x\"}"),
+        ] {
+            let verdict = judge(status, false, body);
+            assert!(matches!(verdict, Verdict::Later(_)), "{status} {body}");
+        }
     }
 
     #[test]
     fn what_may_pass_is_tried_again_when_the_server_asks_for_it() {
         for status in [408, 429, 500, 502, 503, 504] {
-            let Verdict::Later(error) = judge(status, "") else {
+            let Verdict::Later(error) = judge(status, true, "") else {
                 panic!("{status}");
             };
             assert_eq!(error.kind(), Kind::Network);
@@ -127,34 +135,41 @@ mod tests {
     }
 
     #[test]
-    fn what_will_not_change_is_not_tried_again() {
+    fn what_our_own_server_refuses_is_not_tried_again() {
         for (status, kind) in [
-            (301, Kind::Refused),
-            (302, Kind::Refused),
             (400, Kind::Refused),
             (401, Kind::Refused),
             (404, Kind::NotFound),
             (405, Kind::Refused),
             (413, Kind::Refused),
         ] {
-            let Verdict::Refused(error) = judge(status, "") else {
-                panic!("{status}");
-            };
-            assert_eq!(error.kind(), kind, "{status}");
+            for (pakyas_server, body) in [(true, ""), (false, "{\"error\":\"x\"}")] {
+                let Verdict::Refused(error) = judge(status, pakyas_server, body) else {
+                    panic!("{status}");
+                };
+                assert_eq!(error.kind(), kind, "{status}");
+            }
         }
     }
 
     #[test]
-    fn a_page_is_not_quoted() {
-        let Verdict::Later(error) = judge(502, "<html><h1>Bad Gateway</h1>") else {
-            panic!("not later");
-        };
-        assert!(!error.to_string().contains('<'), "{error}");
+    fn what_anything_else_refuses_may_pass() {
+        for status in [
+            301, 302, 307, 308, 400, 401, 403, 404, 405, 407, 410, 413, 418, 502,
+        ] {
+            let Verdict::Later(error) = judge(status, false, "<html><h1>No</h1>") else {
+                panic!("{status}");
+            };
+            let told = error.to_string();
+            assert!(told.contains(&format!("({status})")), "{told}");
+            assert!(!told.contains('<') && told.lines().count() == 1, "{told}");
+        }
     }
 
     #[test]
     fn the_servers_reason_is_told_in_one_line() {
-        let Verdict::Refused(error) = judge(400, "{\"error\":\"exit code 256\\nis too large\"}")
+        let Verdict::Refused(error) =
+            judge(400, false, "{\"error\":\"exit code 256\\nis too large\"}")
         else {
             panic!("not refused");
         };

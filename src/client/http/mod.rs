@@ -63,6 +63,12 @@ pub struct Answer {
     /// `Location`, where a redirect points. Redirects are never followed here: a key or a
     /// ping must not end up where nobody configured it.
     pub location: Option<String>,
+    /// Whether it has the header by which a Pakyas server is known.
+    pub pakyas_server: bool,
+    /// `Server`: the product that answers, as it calls itself.
+    pub server: Option<String>,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
     /// The body, at most `answer_max` bytes of it.
     pub body: Vec<u8>,
     /// Whether there was more.
@@ -194,6 +200,8 @@ impl Http {
         };
         let retry_after = text("retry-after").and_then(|v| v.parse().ok());
         let location = text("location");
+        let (server, content_type) = (text("server"), text("content-type"));
+        let pakyas_server = text(header::SERVER).is_some_and(|version| !version.is_empty());
         let mut body = Vec::new();
         response
             .body_mut()
@@ -207,6 +215,9 @@ impl Http {
             status: response.status().as_u16(),
             retry_after: retry_after.map(Duration::from_secs),
             location,
+            pakyas_server,
+            server,
+            content_type,
             body,
             truncated,
         })

@@ -4,7 +4,8 @@
 //! the credentials is looked at, and nothing that these do reaches it:
 //!
 //! - `run`: the table of contents: spawn, watch, report, exit code
-//! - `spawn`: starting the job with what the wrapper was started with
+//! - `spawn`: starting the job with what the wrapper was started with; `shell`, whether a shell
+//!   was meant to
 //! - `watch`: the job while it runs, one loop over signals
 //! - `signals`: which signals go on to the job
 //! - `output`: what passes through, and `tail`, what is kept of it
@@ -16,6 +17,7 @@ mod mail;
 mod output;
 mod report;
 mod run;
+mod shell;
 mod signals;
 mod spawn;
 mod tail;

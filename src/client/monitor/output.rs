@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::fold::Fold;
 use super::super::talk::say_as_pakyas;
 use super::Capture;
 use super::tail::Tail;
@@ -45,10 +46,30 @@ pub struct Ends {
 }
 
 /// The thread that carries a stream fills it, the report reads it.
-type SharedTail = Arc<Mutex<Tail>>;
+type SharedTail = Arc<Mutex<Kept>>;
 
-fn lock(tail: &SharedTail) -> MutexGuard<'_, Tail> {
+fn lock(tail: &SharedTail) -> MutexGuard<'_, Kept> {
     tail.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is kept of a stream, as a terminal would show it.
+struct Kept {
+    fold: Fold,
+    tail: Tail,
+}
+
+impl Kept {
+    fn push(&mut self, bytes: &[u8]) {
+        let Self { fold, tail } = self;
+        fold.push(bytes, &mut |folded| tail.push(folded));
+    }
+
+    /// The tail, with a line that has not ended.
+    fn tail(&mut self) -> &Tail {
+        let Self { fold, tail } = self;
+        fold.finish(&mut |folded| tail.push(folded));
+        tail
+    }
 }
 
 #[derive(Default)]
@@ -118,7 +139,10 @@ impl Output {
     ) -> io::Result<(SharedTail, OwnedFd)> {
         let (from, for_job) = io::pipe()?;
         sys::set_nonblocking(from.as_fd())?;
-        let tail = Arc::new(Mutex::new(Tail::new(OUTPUT_LIMIT)));
+        let tail = Arc::new(Mutex::new(Kept {
+            fold: Fold::default(),
+            tail: Tail::new(OUTPUT_LIMIT),
+        }));
         let pump = Pump {
             from,
             to: File::from(to.try_clone_to_owned()?),
@@ -155,9 +179,9 @@ impl Output {
     /// What a failed job's report shows: its stderr, or where nothing came there its stdout.
     pub fn with_tail<T>(&self, use_it: impl FnOnce(Option<&Tail>) -> T) -> T {
         let streams = [&self.stderr, &self.stdout];
-        let tails = streams.map(|stream| stream.as_ref().map(lock));
-        let tail = tails.iter().flatten().find(|tail| !tail.is_empty());
-        use_it(tail.map(|tail| &**tail))
+        let mut kept = streams.map(|stream| stream.as_ref().map(lock));
+        let mut tails = kept.iter_mut().flatten().map(|kept| kept.tail());
+        use_it(tails.find(|tail| !tail.is_empty()))
     }
 }
 

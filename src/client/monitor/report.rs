@@ -29,6 +29,8 @@ pub enum Ending {
         status: Status,
         /// Its `--timeout`, where that is why it was ended.
         out_of_time: Option<Duration>,
+        /// Whether it could not be ended then, because it had become another user's.
+        out_of_reach: bool,
         /// The last signal asking for its end that was passed on to it.
         asked_by: Option<i32>,
     },
@@ -61,6 +63,7 @@ impl Ending {
                 status,
                 out_of_time,
                 asked_by,
+                ..
             } => (*status, *out_of_time, *asked_by),
         };
         let how = match status {
@@ -77,9 +80,21 @@ impl Ending {
             Status::Stopped(_) => None,
         };
         match (out_of_time, how) {
-            (Some(limit), Some(how)) => Some(format!("{}; {how}", out_of_time_after(limit))),
-            (Some(limit), None) => Some(out_of_time_after(limit)),
+            (Some(limit), Some(how)) => Some(format!("{}; {how}", self.out_of_time_after(limit))),
+            (Some(limit), None) => Some(self.out_of_time_after(limit)),
             (None, how) => how,
+        }
+    }
+
+    fn out_of_time_after(&self, limit: Duration) -> String {
+        let limit = seconds(limit);
+        match self {
+            Self::Ended {
+                out_of_reach: true, ..
+            } => format!(
+                "ran out of time after {limit}, and could not be ended then: it ran as another user"
+            ),
+            _ => format!("ran out of time after {limit}"),
         }
     }
 
@@ -109,10 +124,6 @@ impl Ending {
             None => format!("exit code {code}"),
         }
     }
-}
-
-fn out_of_time_after(limit: Duration) -> String {
-    format!("ran out of time after {}", seconds(limit))
 }
 
 /// A duration for a person: whole seconds as they are typed, else with its milliseconds.
@@ -164,6 +175,7 @@ mod tests {
         Ending::Ended {
             status,
             out_of_time: None,
+            out_of_reach: false,
             asked_by: None,
         }
     }
@@ -210,6 +222,7 @@ mod tests {
         let ending = Ending::Ended {
             status: killed(9),
             out_of_time: Some(Duration::from_millis(300_000)),
+            out_of_reach: false,
             asked_by: None,
         };
         assert_eq!(ending.code(), 124);

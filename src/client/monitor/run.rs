@@ -68,7 +68,7 @@ pub fn run(
     let (ending, measured) = match spawned {
         Ok(pid) => {
             sys::let_go_of_stdin_and_stdout();
-            Watch::new(job, pid, started, terminal).until_the_end()
+            Watch::new(job, pid, started, terminal, talk).until_the_end()
         }
         Err(ending) => {
             say_as_pakyas(&ending.reason().unwrap_or_default());

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::report::Ending;
+use super::shell;
 use crate::sys::{Inherited, Terminal};
 
 /// What a shell runs a script with that does not say what it is written in.
@@ -50,7 +51,7 @@ pub fn spawn(plan: &Plan<'_>) -> Result<i32, Ending> {
         // Where there is no shell, the first refusal says more.
         result = start(plan, OsStr::new(SHELL), &with_shell).or(result);
     }
-    result.map_err(|error| refusal(program, &error))
+    result.map_err(|error| refusal(program, arguments, &error))
 }
 
 fn is_not_a_program(result: &io::Result<i32>) -> bool {
@@ -87,7 +88,7 @@ fn find(program: &OsStr) -> Option<PathBuf> {
 }
 
 /// Why the job could not be started, with the exit code that a shell gives.
-fn refusal(program: &OsStr, error: &io::Error) -> Ending {
+fn refusal(program: &OsStr, arguments: &[OsString], error: &io::Error) -> Ending {
     let name: String = program
         .to_string_lossy()
         .chars()
@@ -97,6 +98,13 @@ fn refusal(program: &OsStr, error: &io::Error) -> Ending {
     let has_path = program.as_bytes().contains(&b'/');
     let not_found = error.kind() == io::ErrorKind::NotFound;
     let why = match error.kind() {
+        io::ErrorKind::NotFound if shell::is_meant(program, arguments) => format!(
+            "{}; a shell understands it: sh -c '…'",
+            match has_path {
+                true => "there is no such file",
+                false => "there is no such command in PATH",
+            }
+        ),
         io::ErrorKind::NotFound if has_path && Path::new(program).exists() => {
             "the interpreter or loader that it names does not exist".to_owned()
         }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::delivery::Moment;
+use super::super::talk::Talk;
 use super::report::{Ending, Measured};
 use super::signals::{self, Forward, Standing};
 use super::{FOR_EVER, Job};
@@ -26,20 +27,30 @@ enum Limit {
 /// The job while it runs.
 pub struct Watch<'a> {
     job: &'a Job,
+    talk: Talk,
     pid: i32,
     started: Instant,
     standing: Standing,
     terminal: Option<Terminal>,
     limit: Limit,
+    /// Whether what was sent at the limit was refused: the job has become another user's.
+    out_of_reach: bool,
     asked_by: Option<i32>,
 }
 
 impl<'a> Watch<'a> {
     /// Watches over the job that was started as the process `pid`. `terminal` is the controlling
     /// one, where the job has a process group of its own.
-    pub fn new(job: &'a Job, pid: i32, started: Instant, terminal: Option<Terminal>) -> Self {
+    pub fn new(
+        job: &'a Job,
+        pid: i32,
+        started: Instant,
+        terminal: Option<Terminal>,
+        talk: Talk,
+    ) -> Self {
         Self {
             job,
+            talk,
             pid,
             started,
             standing: Standing {
@@ -49,6 +60,7 @@ impl<'a> Watch<'a> {
             },
             terminal,
             limit: Limit::Running(job.timeout.and_then(|limit| started.checked_add(limit))),
+            out_of_reach: false,
             asked_by: None,
         }
     }
@@ -72,6 +84,7 @@ impl<'a> Watch<'a> {
         let ending = Ending::Ended {
             status: job.status,
             out_of_time: self.job.timeout.filter(|_| self.is_out_of_time()),
+            out_of_reach: self.out_of_reach,
             asked_by: self.asked_by,
         };
         let measured = Measured {
@@ -104,7 +117,9 @@ impl<'a> Watch<'a> {
         }
         match signals::forward(caught, self.standing) {
             Forward::Job => sys::send(self.pid, caught.signal),
-            Forward::Group => sys::send_to_group(self.pid, caught.signal),
+            Forward::Group => {
+                sys::send_to_group(self.pid, caught.signal);
+            }
             Forward::Nobody => {}
         }
         let from_job = caught.origin == Origin::Process(self.pid);
@@ -160,16 +175,29 @@ impl<'a> Watch<'a> {
         }
         match self.limit {
             Limit::Running(_) => {
-                sys::send_to_group(self.pid, sys::SIGTERM);
+                self.end_group(sys::SIGTERM);
                 // A stopped process gets it only once it goes on.
                 sys::send_to_group(self.pid, sys::SIGCONT);
                 self.limit = Limit::Terminated(Instant::now() + self.job.kill_after.min(FOR_EVER));
             }
             Limit::Terminated(_) => {
-                sys::send_to_group(self.pid, sys::SIGKILL);
+                self.end_group(sys::SIGKILL);
                 self.limit = Limit::Killed;
             }
             Limit::Killed => {}
+        }
+    }
+
+    /// Ends what is left of the job, as far as that is allowed; where nothing of it is, that is said
+    /// while it can still be ended by hand.
+    fn end_group(&mut self, signal: i32) {
+        let refused = !sys::send_to_group(self.pid, signal);
+        if refused && !self.out_of_reach {
+            self.out_of_reach = true;
+            self.talk.warn(&format!(
+                "the job has run out of time and can't be ended: its process {} runs as another user",
+                self.pid
+            ));
         }
     }
 

@@ -7,6 +7,7 @@ use ureq_proto::server::state::ProvideResponse;
 use ureq_proto::server::{Reply, SendResponseResult};
 
 use super::Response;
+use crate::{VERSION, wire};
 
 /// What a head takes besides the headers that are given for it, bytes.
 const HEAD_ROOM: usize = 256;
@@ -70,7 +71,8 @@ pub(super) fn bytes(
     let defect = |_| io::Error::from(io::ErrorKind::InvalidInput);
     let mut head = http::Response::builder()
         .status(response.status)
-        .header(header::DATE, date());
+        .header(header::DATE, date())
+        .header(wire::header::SERVER, VERSION);
     if response.status != StatusCode::NO_CONTENT {
         head = head.header(header::CONTENT_LENGTH, response.body.len());
     }
@@ -118,9 +120,10 @@ pub(super) fn refusal(status: StatusCode, sentence: &str, is_head: bool) -> Vec<
         _ => "",
     };
     let head = format!(
-        "HTTP/1.1 {status}\r\ndate: {}\r\ncontent-type: application/json\r\n\
+        "HTTP/1.1 {status}\r\ndate: {}\r\n{}: {VERSION}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n{again}connection: close\r\n\r\n",
         date(),
+        wire::header::SERVER,
         body.len(),
     );
     match is_head {
