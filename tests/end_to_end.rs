@@ -279,7 +279,11 @@ fn bad_input_is_told_with_its_exit_code_and_changes_nothing() {
         .with("PAKYAS_API_KEY", "pk_live_wrong")
         .with("PAKYAS_PROJECT", "production");
     wrong_key.pakyas("check list").exits(5).says("pakyas login");
-    wrong_key.pakyas("ping job").exits(5).says("pakyas login");
+    wrong_key
+        .pakyas("ping job --strict")
+        .exits(5)
+        .says("is kept")
+        .says("pakyas login");
     Home::new()
         .pakyas("check list")
         .exits(5)

@@ -300,7 +300,7 @@ impl<'a> Api<'a> {
             if error.kind() == Kind::Network {
                 error.and(API_ADDRESS)
             } else {
-                error
+                error.of_this_machine()
             }
         })?;
         self.talk
@@ -360,7 +360,8 @@ pub(super) fn refusal(
     sent: Option<&[u8]>,
 ) -> Error {
     let is_success = (200..300).contains(&answer.status);
-    if !who::is_ours(answer) && !(is_success && who::may_be_ours(answer)) {
+    let is_ours = who::is_ours(answer) || is_success && who::may_be_ours(answer);
+    if !is_ours {
         return foreign(answer, base);
     }
     let origin = origin(base);

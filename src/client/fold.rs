@@ -10,23 +10,17 @@ const ESCAPE: u8 = 0x1b;
 #[derive(Debug, Default)]
 pub struct Fold {
     /// What stands in the line by what was written before the last carriage return.
-    shown: Vec<Cell>,
+    shown: Vec<u8>,
     /// What came since, as it came.
     rest: Vec<u8>,
 }
-
-/// A character, with what goes before it and takes no room: colours.
-type Cell = Vec<u8>;
 
 impl Fold {
     /// Adds `bytes`; whole lines go on to `to`.
     pub fn push(&mut self, bytes: &[u8], to: &mut impl FnMut(&[u8])) {
         let is_plain = self.shown.is_empty() && !bytes.contains(&b'\r') && !self.ends_with_return();
-        if is_plain && let Some(end) = bytes.iter().rposition(|&byte| byte == b'\n') {
-            to(&self.rest);
-            to(&bytes[..=end]);
-            self.rest.clear();
-            return self.add(&bytes[end + 1..], to);
+        if is_plain {
+            return self.push_plain(bytes, to);
         }
         for part in bytes.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')) {
             // Only now is it clear that this is no line end of two bytes.
@@ -43,6 +37,24 @@ impl Fold {
         }
     }
 
+    /// Adds what nothing is written over by: it may be a gigabyte.
+    fn push_plain(&mut self, bytes: &[u8], to: &mut impl FnMut(&[u8])) {
+        let is_long = self.rest.len() + bytes.len() > LINE_MAX;
+        // A line that began longer ago is not folded any more.
+        let late = bytes.len().saturating_sub(LINE_MAX);
+        let whole = match bytes[late..].iter().rposition(|&byte| byte == b'\n') {
+            Some(end) => late + end + 1,
+            None if is_long => bytes.len(),
+            None => 0,
+        };
+        if whole > 0 {
+            to(&self.rest);
+            to(&bytes[..whole]);
+            self.rest.clear();
+        }
+        self.add(&bytes[whole..], to);
+    }
+
     /// Hands on what stands in a line that has not ended.
     pub fn finish(&mut self, to: &mut impl FnMut(&[u8])) {
         let end: &[u8] = match self.rest.as_slice() {
@@ -55,7 +67,7 @@ impl Fold {
             to(&self.rest);
         } else {
             self.write_over();
-            to(&self.shown.concat());
+            to(&self.shown);
         }
         to(end);
         self.shown.clear();
@@ -75,52 +87,91 @@ impl Fold {
 
     /// Writes what came since the last carriage return over what stood there.
     fn write_over(&mut self) {
-        let written = std::mem::take(&mut self.rest);
-        let mut rest = written.as_slice();
-        let (mut column, mut before) = (0, Vec::new());
-        while let Some((&first, others)) = rest.split_first() {
-            let length = match first {
-                b'\r' => {
-                    rest = others;
-                    continue;
-                }
-                ESCAPE => sequence(rest),
-                _ => character(rest),
-            };
-            let (now, later) = rest.split_at(length);
-            rest = later;
-            match (first, now.last()) {
-                (ESCAPE, Some(b'K')) => self.erase(column, now),
-                (ESCAPE, _) => before.extend_from_slice(now),
-                _ => {
-                    let cell = [std::mem::take(&mut before).as_slice(), now].concat();
-                    match self.shown.get_mut(column) {
-                        Some(there) => *there = cell,
-                        None => self.shown.push(cell),
-                    }
-                    column += 1;
-                }
-            }
+        while self.ends_with_return() {
+            self.rest.pop();
         }
-        if let Some(last) = column.checked_sub(1).and_then(|at| self.shown.get_mut(at)) {
-            last.extend_from_slice(&before);
+        // Most bars are drawn anew from end to end.
+        let widths = (width(&self.rest), width(&self.shown));
+        if matches!(widths, (Some(new), Some(old)) if new >= old) {
+            std::mem::swap(&mut self.shown, &mut self.rest);
+        } else {
+            let mut cells = Vec::new();
+            write(&mut cells, &self.shown);
+            write(&mut cells, &self.rest);
+            self.shown = cells.concat();
+            self.shown.truncate(LINE_MAX);
         }
-        self.shown.truncate(LINE_MAX);
+        self.rest.clear();
     }
+}
 
-    /// Erases a part of the line, as `EL` says (ECMA-48 section 8.3.41).
-    fn erase(&mut self, column: usize, sequence: &[u8]) {
-        match sequence {
-            [_, b'[', b'1', ..] => {
-                let end = self.shown.len().min(column + 1);
-                self.shown[..end].fill(vec![b' ']);
+/// How many cells a text takes; `None` where it erases some.
+fn width(text: &[u8]) -> Option<usize> {
+    let (mut width, mut at) = (0, 0);
+    while let Some(&byte) = text.get(at) {
+        if byte == ESCAPE {
+            let length = sequence(&text[at..]);
+            at += length;
+            if text[at - 1] == b'K' {
+                return None;
             }
-            [_, b'[', b'2', ..] => {
-                self.shown.truncate(column);
-                self.shown.fill(vec![b' ']);
-            }
-            _ => self.shown.truncate(column),
+        } else {
+            width += usize::from(byte & 0xC0 != 0x80);
+            at += 1;
         }
+    }
+    Some(width)
+}
+
+/// Writes `text` from the line's beginning on. A cell is a character, with what stands around it
+/// and takes no room: colours.
+fn write<'a>(cells: &mut Vec<&'a [u8]>, text: &'a [u8]) {
+    let (mut column, mut begin, mut at) = (0, 0, 0);
+    while let Some(&first) = text.get(at) {
+        let length = match first {
+            ESCAPE => sequence(&text[at..]),
+            _ => character(&text[at..]),
+        };
+        let now = &text[at..at + length];
+        at += length;
+        match (first, now.last()) {
+            (ESCAPE, Some(b'K')) => {
+                erase(cells, column, now);
+                begin = at;
+            }
+            (ESCAPE, _) => {}
+            _ => {
+                match cells.get_mut(column) {
+                    Some(there) => *there = &text[begin..at],
+                    None => cells.push(&text[begin..at]),
+                }
+                column += 1;
+                begin = at;
+            }
+        }
+    }
+    // The colour's end belongs to what it colours.
+    if let Some(last) = column.checked_sub(1)
+        && let Some(cell) = cells.get_mut(last)
+        && begin < at
+        && text[..begin].ends_with(cell)
+    {
+        *cell = &text[begin - cell.len()..];
+    }
+}
+
+/// Erases a part of the line, as `EL` says (ECMA-48 section 8.3.41).
+fn erase(cells: &mut Vec<&[u8]>, column: usize, sequence: &[u8]) {
+    match sequence {
+        [_, b'[', b'1', ..] => {
+            let end = cells.len().min(column + 1);
+            cells[..end].fill(b" ");
+        }
+        [_, b'[', b'2', ..] => {
+            cells.truncate(column);
+            cells.fill(b" ");
+        }
+        _ => cells.truncate(column),
     }
 }
 
@@ -201,9 +252,19 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_to_be_folded_loses_nothing() {
+    fn a_line_that_is_too_long_to_be_folded_loses_nothing_and_is_not_held() {
         let line = "x".repeat(3 * LINE_MAX);
         assert_eq!(folded(&[line.as_bytes()]), line.as_bytes());
+        for before in ["", "a\r"] {
+            let (mut fold, mut out) = (Fold::default(), Vec::new());
+            fold.push(before.as_bytes(), &mut |bytes| out.extend_from_slice(bytes));
+            for piece in line.as_bytes().chunks(100) {
+                fold.push(piece, &mut |bytes| out.extend_from_slice(bytes));
+                assert!(fold.rest.len() <= LINE_MAX);
+            }
+            fold.finish(&mut |bytes| out.extend_from_slice(bytes));
+            assert_eq!(out, line.as_bytes());
+        }
     }
 
     proptest! {

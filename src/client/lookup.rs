@@ -116,8 +116,7 @@ pub fn check(api: &Api<'_>, selection: &Selection, slug: &str) -> Result<Check, 
                      PAKYAS_PROJECT, or pakyas project switch NAME",
                     projects.join(", ")
                 ),
-            )
-            .of_this_machine())
+            ))
         }
     }
 }

@@ -14,7 +14,8 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ),
     (
         "PAKYAS_PUBLIC_ID",
-        "The check of monitor and ping, where neither a slug nor --public-id is given. Needs no key.",
+        "The check of monitor and ping, by its public id or ping URL, where neither a slug nor \
+         --public-id is given. Needs no key.",
     ),
     (
         "PAKYAS_ORG, PAKYAS_PROJECT",
@@ -66,7 +67,10 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     ("1", "The server or a disk refused."),
     ("2", "Usage, or a setting or file that is wrong."),
     ("3", "Not found."),
-    ("4", "Network, or a server that can't answer now."),
+    (
+        "4",
+        "Network, a server that can't answer now, or something else that answers in its place.",
+    ),
     ("5", "Not logged in, or a bad key."),
     ("6", "Not permitted."),
     ("7", "A defect in pakyas."),

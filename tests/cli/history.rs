@@ -137,8 +137,7 @@ fn a_server_that_goes_and_comes_back_is_told_in_a_line_each_and_nothing_twice() 
     let (world, home) = world(|number, _| match number {
         0 => page(&[event(1, "one")], None),
         1 => Reply::Hangup,
-        2 => refusal(503, "The disk is full"),
-        3 => page(&[event(2, "two"), event(1, "one")], None),
+        2 => page(&[event(2, "two"), event(1, "one")], None),
         _ => refusal(401, "The key was revoked"),
     });
     let (out, said, status) = follow(&home);

@@ -347,3 +347,19 @@ fn a_public_id_that_can_not_be_one_is_told_alike_by_ping_and_after_a_monitored_j
         .shows("ran")
         .says("could not be reported: PAKYAS_PUBLIC_ID");
 }
+
+#[test]
+fn a_message_from_standard_input_is_folded_as_a_terminal_would_show_it() {
+    let world = World::new();
+    world.add("sync", PRODUCTION);
+    let mut input = b"disk full\n".to_vec();
+    for percent in 0..5_000 {
+        input.extend_from_slice(format!("\r{percent:>4} of 5000").as_bytes());
+    }
+    input.push(b'\n');
+    world
+        .home()
+        .pakyas_with_input("ping sync --fail --message -", &input)
+        .exits(0);
+    assert_eq!(world.pings()[0].body, b"disk full\n4999 of 5000\n");
+}

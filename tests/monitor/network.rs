@@ -146,7 +146,7 @@ fn an_end_is_sent_although_its_start_never_got_an_answer() {
             Answer::Ok
         }
     });
-    let output = run(monitor(&server.url()).args(["--ping-timeout", "6s", "--", "true"]));
+    let output = run(monitor(&server.url()).args(["--ping-timeout", "4s", "--", "true"]));
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(server.end().path, "/0");
     assert_eq!(text(&output.stderr), "");

@@ -185,3 +185,43 @@ fn no_output_keeps_the_output_at_home_but_not_the_reason() {
         .arg("echo a secret; echo a secret >&2; kill -TERM $$"));
     assert_eq!(server.end().text(), "ended by SIGTERM\n");
 }
+
+#[test]
+fn words_of_a_shell_in_place_of_a_program_get_the_hint_that_a_shell_understands_them() {
+    for job in [
+        &["FOO=bar", "true"][..],
+        &["no-such-builtin-cd /srv && make"],
+        &["/no/such/job", "&&", "echo", "done"],
+        &["FOO=bar true > /tmp/x"],
+        &["source", "./env.sh"],
+    ] {
+        let (code, end) = report_of(job);
+        assert_eq!(code, Some(127), "{job:?}");
+        let text = end.text();
+        assert!(text.contains("sh -c '…'"), "{job:?}: {text}");
+    }
+    for job in ["no-such-program", "/no/such/job", "no-such-program --flag"] {
+        let (code, end) = report_of(&[job]);
+        assert_eq!(code, Some(127), "{job}");
+        assert!(!end.text().contains("sh -c"), "{job}: {}", end.text());
+    }
+}
+
+#[test]
+fn a_progress_bar_is_reported_as_a_terminal_would_show_it_and_hides_nothing_before_it() {
+    let script = "echo 'disk full' >&2; n=0; \
+                  while [ $n -lt 2000 ]; do printf '\\r[####    ] %d of 2000' $n >&2; n=$((n + 1)); done; \
+                  printf '\\n' >&2; printf '50 %%\\r99 %%' >&2; exit 3";
+    let (code, end) = report_of_script(script);
+    assert_eq!(code, Some(3));
+    assert_eq!(end.text(), "disk full\n[####    ] 1999 of 2000\n99 %");
+}
+
+#[test]
+fn what_a_progress_bar_writes_passes_through_byte_for_byte() {
+    let server = Catcher::new();
+    let script = "printf '1 %%\\r2 %%\\r\\n'; exit 3";
+    let output = run(monitor(&server.url()).args(["--", "sh", "-c", script]));
+    assert_eq!(output.stdout, b"1 %\r2 %\r\n");
+    assert_eq!(server.end().text(), "2 %\r\n");
+}

@@ -98,3 +98,57 @@ fn a_stopped_job_can_run_out_of_time_as_well() {
         run(monitor(&server.url()).args(["--timeout", "3s", "--", "sh", "-c", "kill -STOP $$"]));
     assert_eq!(output.status.code(), Some(124));
 }
+
+/// As one that `sudo` or `su` started: its user is no longer ours.
+#[test]
+fn a_job_that_can_not_be_ended_at_its_timeout_is_said_to_be_so() {
+    use std::os::unix::fs::PermissionsExt;
+
+    // A copy of setpriv(1) that anybody may become root with, in a folder that allows that.
+    let folder = crate::monitor::support::folder("out-of-reach");
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let own = folder.join("setpriv");
+    let may_become_root = std::fs::copy("/usr/bin/setpriv", &own).is_ok()
+        && std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o4755)).is_ok();
+    let as_nobody = |program: &std::ffi::OsStr| {
+        let mut command = crate::monitor::support::clean("setpriv");
+        command
+            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+            .arg(program);
+        command
+    };
+    let tried = as_nobody(own.as_os_str())
+        .args(["--reuid", "0", "--regid", "0", "--clear-groups", "id", "-u"])
+        .output();
+    let is_root = |out: std::process::Output| out.status.success() && out.stdout == b"0\n";
+    if !may_become_root || !tried.is_ok_and(is_root) {
+        eprintln!("skipped: nobody can become root here");
+        return;
+    }
+    let server = Catcher::new();
+    // Where everybody may run it.
+    let pakyas = folder.join("pakyas");
+    std::fs::copy(crate::monitor::support::pakyas(), &pakyas).unwrap();
+    let output = run(as_nobody(pakyas.as_os_str())
+        .args(crate::monitor::support::monitor_arguments(&server.url()))
+        .args(["--timeout", "1s", "--kill-after", "1s", "--"])
+        .arg(&own)
+        .args([
+            "--reuid",
+            "0",
+            "--regid",
+            "0",
+            "--clear-groups",
+            "sleep",
+            "4",
+        ]));
+    let stderr = crate::monitor::support::text(&output.stderr);
+    assert_eq!(output.status.code(), Some(124), "{stderr}");
+    assert!(stderr.contains("runs as another user"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    let end = server.end();
+    assert_eq!(
+        end.text(),
+        "ran out of time after 1s, and could not be ended then: it ran as another user\n"
+    );
+}

@@ -179,13 +179,13 @@ impl Shared {
             };
             self.changed.notify_all();
             let reply = match answer {
-                Answer::Ok => reply(200, ""),
-                Answer::Status(status) => reply(status, ""),
+                Answer::Ok => reply(200, OURS),
+                Answer::Status(status) => reply(status, OURS),
                 Answer::Redirect => reply(302, "Location: http://127.0.0.1:1/\r\n"),
                 Answer::Hold => {
                     let state = self.lock();
                     drop(self.changed.wait_while(state, |state| !state.released));
-                    reply(200, "")
+                    reply(200, OURS)
                 }
                 Answer::Reset => return,
             };
@@ -196,6 +196,9 @@ impl Shared {
         }
     }
 }
+
+/// That it is a Pakyas server that speaks.
+const OURS: &str = "Pakyas-Server: 0.1.0\r\n";
 
 fn reply(status: u16, headers: &str) -> String {
     format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: 2\r\n\r\nOK")

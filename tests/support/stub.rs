@@ -55,6 +55,11 @@ impl Reply {
         Self::text(status, &serde_json::to_string(body).unwrap())
     }
 
+    /// An answer of a Pakyas server, by the header that each of its answers has.
+    pub fn ours(self) -> Self {
+        self.with("Pakyas-Server", "0.1.0")
+    }
+
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
         if let Self::Answer { headers, .. } = &mut self {
             headers.push((name, value.to_owned()));

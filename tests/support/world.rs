@@ -44,7 +44,8 @@ impl World {
         let stub = Stub::new({
             let state = Arc::clone(&state);
             move |request| {
-                special(request).unwrap_or_else(|| answer(&mut state.lock().unwrap(), request))
+                let ours = || answer(&mut state.lock().unwrap(), request).ours();
+                special(request).unwrap_or_else(ours)
             }
         });
         state.lock().unwrap().base = stub.url();

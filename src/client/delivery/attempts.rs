@@ -17,6 +17,15 @@ const HURRIED: Duration = Duration::from_secs(1);
 /// How much earlier than its time a budget may end, by its rounding.
 const ROUNDING: Duration = Duration::from_millis(10);
 
+/// How long one attempt may take. A server that accepts and stays silent must leave time for
+/// another attempt within the usual budget of 30 s.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// The end of one attempt that begins now.
+pub fn end_of_one(now: Instant, deadline: Instant) -> Instant {
+    deadline.min(now + ATTEMPT).max(now)
+}
+
 /// What came about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::attempts::end_of_one;
 use super::spool::Addressee;
-use super::{Courier, Kept, Place, Target, attempt_end};
+use super::{Courier, Kept, Place, Target};
 use crate::client::address::origin;
 use crate::client::args::Globals;
 use crate::client::cache::Shelf;
@@ -139,11 +140,12 @@ impl Courier {
             let why = "it is over 7 days old, which no server takes";
             return Sent::Gone(Error::new(Kind::Refused, why));
         }
-        let own_api = self.settings.api_url().ok();
+        let own_api = self.settings.api_url();
         // One that was kept because the file was damaged that says which API is for that of the
         // file once it is mended.
-        let same_api =
-            own_api.is_some() && (kept.to.api_url.is_none() || own_api == kept.to.api_url);
+        let same_api = own_api
+            .as_ref()
+            .is_ok_and(|own| kept.to.api_url.as_ref().is_none_or(|its| its == own));
         let place = match (&kept.to.ping_url, kept.to.public_id) {
             (Some(base), Some(id)) => {
                 if servers == Servers::Own && !self.is_own(base) {
@@ -152,32 +154,26 @@ impl Courier {
                 Place::known(base, id)
             }
             // A key goes to the API that it was given for, so this is for that API only.
-            _ if !same_api => return Sent::NotNow,
+            _ if !same_api => return own_api.map_or_else(Sent::Later, |_| Sent::NotNow),
             _ => match self.find(kept, until) {
                 Ok(place) => place,
                 Err(error) => return of_lookup(error),
             },
         };
         match self.attempt(&place, &kept.ping, until) {
-            Verdict::Delivered => Sent::Delivered,
-            Verdict::Later(error) => Sent::Later(error),
             // The check may have been made anew since, under the same slug.
             Verdict::Refused(error)
                 if error.kind() == Kind::NotFound && kept.to.slug.is_some() && same_api =>
             {
                 match self.find(kept, until) {
                     Ok(other) if other.id != place.id && other.base == place.base => {
-                        match self.attempt(&other, &kept.ping, until) {
-                            Verdict::Delivered => Sent::Delivered,
-                            Verdict::Later(error) => Sent::Later(error),
-                            Verdict::Refused(error) => Sent::Gone(error),
-                        }
+                        of_verdict(self.attempt(&other, &kept.ping, until))
                     }
                     Ok(_) => Sent::Gone(error),
                     Err(error) => of_lookup(error),
                 }
             }
-            Verdict::Refused(error) => Sent::Gone(error),
+            verdict => of_verdict(verdict),
         }
     }
 
@@ -258,8 +254,12 @@ impl Courier {
         if old() != Some(true) {
             return;
         }
-        let asked = super::Api::connect(&self.settings, &self.http, Some(attempt_end(until)))
-            .and_then(|api| api.checks(None));
+        let asked = super::Api::connect(
+            &self.settings,
+            &self.http,
+            Some(end_of_one(Instant::now(), until)),
+        )
+        .and_then(|api| api.checks(None));
         if let Err(error) = asked {
             self.talk.detail(error.first_line());
         }
@@ -280,6 +280,15 @@ impl Addressee {
             (None, Some(id)) => Target::PublicId(id).shown(),
             (None, None) => "?".to_owned(),
         }
+    }
+}
+
+/// What the server refuses is gone; what this machine can't send waits until that is mended.
+fn of_verdict(verdict: Verdict) -> Sent {
+    match verdict {
+        Verdict::Delivered => Sent::Delivered,
+        Verdict::Refused(error) if !error.is_local() => Sent::Gone(error),
+        Verdict::Refused(error) | Verdict::Later(error) => Sent::Later(error),
     }
 }
 

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use uuid::Uuid;
 
@@ -37,17 +37,13 @@ use crate::wire::check::{is_slug, slug_from_name};
 use crate::wire::header;
 use crate::wire::{self, MAX_AGE_MS, RUN_ID_MAX};
 
-use attempts::{Action, Attempts, Outcome};
+use attempts::{Action, Attempts, Outcome, end_of_one};
 pub use flush::Flushed;
 pub use moment::Moment;
 use moment::Recorded;
 pub use ping::Ping;
 pub use spool::{Entry, Kept, Spool};
 use verdict::Verdict;
-
-/// How long one attempt may take. A server that accepts and stays silent must leave time for
-/// another attempt within the usual budget of 30 s.
-const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// The largest answer to a ping that is read, bytes: `OK`, or a sentence.
 const ANSWER_MAX: usize = 4 * 1024;
@@ -354,18 +350,20 @@ impl Courier {
         if !ping.body.is_empty() {
             headers.push(("content-type", "text/plain".to_owned()));
         }
-        let left = deadline.saturating_duration_since(Instant::now());
+        let now = Instant::now();
         let answer = self.http.send(&Request {
             method: "POST",
             url: &url,
             headers: &headers,
             age: Some(age),
             body: Some(&ping.body),
-            budget: left.min(ATTEMPT),
+            budget: end_of_one(now, deadline).saturating_duration_since(now),
             answer_max: ANSWER_MAX,
         });
         match answer {
             Ok(answer) => verdict::of_answer(&answer, origin(&place.base)),
+            // An address, a proxy or certificates that can't be used: each of them is a setting.
+            Err(error) if error.kind() == Kind::Usage => Verdict::Refused(error.of_this_machine()),
             // Where nothing says which server it is, it may well be another.
             Err(error) if place.base == wire::DEFAULT_PING_URL => verdict::of_error(
                 error.and(" (--ping-url or PAKYAS_PING_URL names another server)"),
@@ -446,7 +444,11 @@ impl Courier {
                 (*id, base)
             }
             Target::Slug(slug) => {
-                let api = Api::connect(&self.settings, &self.http, Some(attempt_end(deadline)))?;
+                let api = Api::connect(
+                    &self.settings,
+                    &self.http,
+                    Some(end_of_one(Instant::now(), deadline)),
+                )?;
                 let check = lookup::check(&api, &self.settings.project()?, slug)?;
                 let base = match known_base {
                     Some(base) => base,
@@ -468,19 +470,17 @@ impl Courier {
         if self.settings.key().is_err() {
             return Ok(api_url);
         }
-        let api = Api::connect(&self.settings, &self.http, Some(attempt_end(deadline)))?;
+        let api = Api::connect(
+            &self.settings,
+            &self.http,
+            Some(end_of_one(Instant::now(), deadline)),
+        )?;
         match api.me() {
             Ok(me) => address::base_url(&me.ping_url_base, "the server's ping URL"),
             Err(error) if error.kind() == Kind::Network => Err(error),
             Err(_) => Ok(api_url),
         }
     }
-}
-
-/// The end of one attempt that begins now.
-fn attempt_end(deadline: Instant) -> Instant {
-    let own = Instant::now() + ATTEMPT;
-    own.min(deadline)
 }
 
 /// That a text can't be a slug, with the slug that it may stand for.

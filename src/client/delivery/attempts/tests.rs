@@ -249,6 +249,15 @@ fn decide(budget: Duration, outcomes: &[Outcome]) -> Vec<Action> {
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
 
 #[test]
+fn a_server_that_stays_silent_leaves_time_for_another_attempt() {
+    let now = Instant::now();
+    let ends = |budget| end_of_one(now, now + budget) - now;
+    assert!(2 * ends(HALF_A_MINUTE) + 10 * ends(Duration::ZERO) < HALF_A_MINUTE);
+    assert_eq!(ends(Duration::from_secs(3)), Duration::from_secs(3));
+    assert_eq!(end_of_one(now + HALF_A_MINUTE, now), now + HALF_A_MINUTE);
+}
+
+#[test]
 fn a_first_attempt_that_is_taken_touches_no_disk() {
     let actions = decide(HALF_A_MINUTE, &[Outcome::Begun, Outcome::Delivered]);
     assert_eq!(actions, [Action::Try, Action::Done]);
