@@ -404,7 +404,10 @@ mod tests {
         // time as well, and only the last may use what is left.
         #[test]
         fn no_server_is_waited_for_longer_than_the_limits(
-            steps in proptest::collection::vec((any::<bool>(), proptest::collection::vec(1_u64..700, 1..20)), 1..20),
+            steps in proptest::collection::vec(
+                (any::<bool>(), proptest::collection::vec(1_u64..700, 1..20)),
+                1..20,
+            ),
             step in 1_u64..1000,
             whole in 1_u64..5000,
         ) {
