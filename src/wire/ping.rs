@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+
+use super::RecordId;
 
 /// What a ping says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -104,7 +105,7 @@ impl From<Kind> for Signal {
     reason = "API.md describes each field; saying it twice lets it drift"
 )]
 pub struct PingRecord {
-    pub id: Uuid,
+    pub id: RecordId,
     #[serde(rename = "type")]
     pub kind: Kind,
     pub exit_code: Option<u8>,

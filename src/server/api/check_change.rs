@@ -42,6 +42,7 @@ pub(super) fn merge(
         change.grace_seconds,
         old.grace_seconds,
     );
+
     let (alert_after_miss_pings, missed_before_alert) = newer(
         change.alert_after_miss_pings,
         change.missed_before_alert,
@@ -52,6 +53,12 @@ pub(super) fn merge(
         change.alert_after_failures,
         old.alert_after_fail_pings,
     );
+    // Of a cron expression the shortest gap is shown as its period, and comes back with the rest.
+    let stays_cron = old.schedule_type == ScheduleType::Cron
+        && cron.as_ref().is_some_and(|cron| !cron.trim().is_empty());
+    let period = change
+        .period_seconds
+        .filter(|period| !stays_cron || Some(*period) != old.period_seconds);
     // A whole check that was simple and got a cron expression still says so.
     let schedule_type = change.schedule_type.filter(|_| !(simple && cron.is_some()));
     Ok(NewCheck {
@@ -63,7 +70,7 @@ pub(super) fn merge(
             .or(old.description),
         tags: change.tags.unwrap_or(old.tags),
         schedule_type,
-        period_seconds: change.period_seconds.or(kept),
+        period_seconds: period.or(kept),
         cron_expression: cron,
         timezone: nulls.or_empty("timezone", change.timezone).or(old.timezone),
         missing_after_seconds,
@@ -76,6 +83,8 @@ pub(super) fn merge(
         missed_before_alert,
         alert_after_fail_pings,
         alert_after_failures,
+        public_id: None,
+        paused: change.paused,
     })
 }
 
