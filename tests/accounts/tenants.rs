@@ -55,7 +55,7 @@ fn two() -> Two {
     let server = Server::start();
     let check = server.check("victim-check", 3600, 300, &NONE);
     server.ping_with(&check, "/fail", &[], b"victim output");
-    let ping = server.history(&check)[0]["id"].as_str().unwrap().to_owned();
+    let ping = server.history(&check)[0]["id"].to_string();
     let channel = server.webhook("victim-channel", "http://127.0.0.1:9/", None);
     let key = |words: &[&str]| {
         let made = admin_json(&server, words);

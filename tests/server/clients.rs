@@ -159,7 +159,10 @@ fn a_duration_of_over_24_days_is_refused_and_one_that_was_measured_here_still_fi
 fn paused_may_be_said_when_a_check_is_made_and_when_it_is_changed() {
     let server = Server::start();
     let check = server.check("job", 1, 0, &json!({ "paused": true }));
-    assert_eq!((&check["paused"], &check["status"]), (&json!(true), &json!("paused")));
+    assert_eq!(
+        (&check["paused"], &check["status"]),
+        (&json!(true), &json!("paused"))
+    );
     let put = |body: Value| server.api("PUT", &path(&check, ""), Some(&body)).json();
     // Another field leaves it as it is, and so does the same again.
     assert_eq!(put(json!({"name": "renamed"}))["paused"], true);
@@ -193,7 +196,15 @@ fn a_check_keeps_the_public_id_that_it_had_elsewhere() {
     server.api("DELETE", &path(&check, ""), None);
     post(&with("other", id)).refusal(409);
     post(&with("nil", "00000000-0000-0000-0000-000000000000")).refusal(422);
-    let weak = server.administer(&["key", "create", "weak", "--org", "Acme", "--scopes", "read,write"]);
+    let weak = server.administer(&[
+        "key",
+        "create",
+        "weak",
+        "--org",
+        "Acme",
+        "--scopes",
+        "read,write",
+    ]);
     let authorization = format!("Bearer {}", weak["key"].as_str().unwrap());
     let other = with("other", "550e8400-e29b-41d4-a716-446655440001").to_string();
     let headers = [("authorization", authorization.as_str())];
@@ -235,12 +246,21 @@ fn summaries_have_the_words_by_which_the_official_tail_tells_good_from_bad() {
     });
     let page: Events = get(&server, &check, "/events");
     let said = |wanted: &str| -> Vec<&str> {
-        let of_type = page.events.iter().filter(|event| event.event_type == wanted);
+        let of_type = page
+            .events
+            .iter()
+            .filter(|event| event.event_type == wanted);
         of_type.map(|event| event.summary.as_str()).collect()
     };
     let ends = said("run_finished");
-    assert!(ends[0].contains("failed") && !ends[0].contains("success"), "{ends:?}");
-    assert!(ends[1].contains("success") && !ends[1].contains("failed"), "{ends:?}");
+    assert!(
+        ends[0].contains("failed") && !ends[0].contains("success"),
+        "{ends:?}"
+    );
+    assert!(
+        ends[1].contains("success") && !ends[1].contains("failed"),
+        "{ends:?}"
+    );
     let alerts = said("alert_decision");
     assert!(alerts[0].contains("sent"), "{alerts:?}");
 }

@@ -241,7 +241,10 @@ impl<'a> Walk<'a> {
             return Err(self.unknown_flag(&name));
         };
         let mut value = || {
-            attached.clone().or_else(|| following.next()).ok_or_else(|| usage(format!("{name} needs a value")))
+            attached
+                .clone()
+                .or_else(|| following.next())
+                .ok_or_else(|| usage(format!("{name} needs a value")))
         };
         match meaning {
             Meaning::Flag(own) => self.own_flag(own, attached, following)?,

@@ -339,7 +339,10 @@ fn card(check: &Check, grace_is_automatic: bool) -> String {
         check.timezone.as_deref(),
     ));
     lines.extend([
-        ("Grace", grace(Some(check.grace_seconds), grace_is_automatic)),
+        (
+            "Grace",
+            grace(Some(check.grace_seconds), grace_is_automatic),
+        ),
         ("Public id", check.public_id.to_string()),
         ("Ping URL", clean(&check.ping_url)),
     ]);
@@ -461,7 +464,10 @@ mod tests {
         assert_eq!(wanted.slug, "daily-backup");
         let wanted = settle(typed(None, Some("db-backup"), "1d")).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(wanted.name, "db-backup");
-        assert_eq!((wanted.grace, wanted.grace_is_automatic), (Some(3_600), true));
+        assert_eq!(
+            (wanted.grace, wanted.grace_is_automatic),
+            (Some(3_600), true)
+        );
     }
 
     #[test]

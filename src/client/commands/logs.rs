@@ -141,8 +141,7 @@ fn output(context: &Context, api: &Api<'_>, check: &Check, wanted: &str) -> Resu
         RecordId::Number(number) => number.to_string() == wanted,
         RecordId::Text(text) => wanted.len() >= 4 && text.starts_with(&wanted),
     };
-    let is_wanted =
-        |ping: &PingRecord| ping.has_body && (wanted == "last" || is_called(&ping.id));
+    let is_wanted = |ping: &PingRecord| ping.has_body && (wanted == "last" || is_called(&ping.id));
     let list = pings(api, check, MOST, is_wanted)?;
     let Some(ping) = list.pings.iter().find(|ping| is_wanted(ping)) else {
         return Err(Error::new(

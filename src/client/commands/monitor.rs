@@ -26,11 +26,7 @@ pub fn run(
 
 /// The job that was typed. What is wrong about how it is to be watched is left out and kept with
 /// it, because it runs all the same, but with `--strict`.
-fn job(
-    typed: Monitor,
-    rest: Option<Vec<OsString>>,
-    mut faults: Vec<Error>,
-) -> Result<Job, Error> {
+fn job(typed: Monitor, rest: Option<Vec<OsString>>, mut faults: Vec<Error>) -> Result<Job, Error> {
     let command = rest.filter(|words| !words.is_empty()).ok_or_else(|| {
         usage("'pakyas monitor' needs a command after '--': pakyas monitor SLUG -- COMMAND")
     })?;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::super::delivery::{Moment, Ping};
 use super::tail::Tail;
 use crate::sys::{self, Status};
-use crate::wire::{NUMBER_MAX, OUTPUT_LIMIT};
 use crate::wire::ping::Signal;
+use crate::wire::{NUMBER_MAX, OUTPUT_LIMIT};
 
 /// The exit code of a job that ran out of time, as timeout(1) has it.
 const TIMED_OUT: u8 = 124;

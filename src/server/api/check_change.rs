@@ -22,6 +22,7 @@ pub(super) fn merge(
     let asked_cron = nulls.or_empty("cron_expression", change.cron_expression);
     let is_new =
         |cron: &String| !cron.trim().is_empty() && Some(cron) != old.cron_expression.as_ref();
+    let comes_back = asked_cron.is_some() && asked_cron == old.cron_expression;
     let simple = change.schedule_type == Some(ScheduleType::Simple);
     let cron = match asked_cron {
         Some(cron) if simple && is_new(&cron) && old.schedule_type == ScheduleType::Simple => {
@@ -54,11 +55,12 @@ pub(super) fn merge(
         old.alert_after_fail_pings,
     );
     // Of a cron expression the shortest gap is shown as its period, and comes back with the rest.
-    let stays_cron = old.schedule_type == ScheduleType::Cron
-        && cron.as_ref().is_some_and(|cron| !cron.trim().is_empty());
-    let period = change
-        .period_seconds
-        .filter(|period| !stays_cron || Some(*period) != old.period_seconds);
+    let stays_cron = cron.as_ref().is_some_and(|cron| !cron.trim().is_empty());
+    let is_shown = old.schedule_type == ScheduleType::Cron
+        && change.period_seconds == old.period_seconds
+        && (stays_cron || comes_back);
+    let period = change.period_seconds.filter(|_| !is_shown).or(kept);
+    let period = period.or(change.period_seconds.filter(|_| !stays_cron));
     // A whole check that was simple and got a cron expression still says so.
     let schedule_type = change.schedule_type.filter(|_| !(simple && cron.is_some()));
     Ok(NewCheck {
@@ -70,7 +72,7 @@ pub(super) fn merge(
             .or(old.description),
         tags: change.tags.unwrap_or(old.tags),
         schedule_type,
-        period_seconds: period.or(kept),
+        period_seconds: period,
         cron_expression: cron,
         timezone: nulls.or_empty("timezone", change.timezone).or(old.timezone),
         missing_after_seconds,

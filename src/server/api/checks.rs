@@ -24,7 +24,10 @@ const TAG_LENGTH_MAX: usize = 50;
 
 pub(super) fn list(app: &App, caller: &Caller, request: &Request) -> Answer {
     own_org(caller, id_parameter(request, "org_id")?)?;
-    let which = match request.parameter("project_id").filter(|text| !text.is_empty()) {
+    let which = match request
+        .parameter("project_id")
+        .filter(|text| !text.is_empty())
+    {
         Some(project) => Which::OfProject(project_called(app, caller, &project)?),
         None => Which::All,
     };
