@@ -464,10 +464,7 @@ mod tests {
         assert_eq!(wanted.slug, "daily-backup");
         let wanted = settle(typed(None, Some("db-backup"), "1d")).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(wanted.name, "db-backup");
-        assert_eq!(
-            (wanted.grace, wanted.grace_is_automatic),
-            (Some(3_600), true)
-        );
+        assert_eq!((wanted.grace, wanted.grace_is_automatic), (None, true));
     }
 
     #[test]

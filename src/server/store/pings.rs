@@ -131,7 +131,7 @@ pub fn list(
              user_agent, cpu_ms, max_rss_kb, body IS NOT NULL
          FROM ping
          WHERE check_row = ?1 AND (?2 IS NULL OR (created_at, row) <
-             (SELECT created_at, row FROM ping WHERE row = ?2))
+             (SELECT created_at, row FROM ping WHERE row = ?2 AND check_row = ?1))
          ORDER BY created_at DESC, row DESC LIMIT ?3",
     )?;
     let rows = statement.query_map(params![check_row, before, limit], record)?;
