@@ -148,6 +148,42 @@ fn the_readme_has_every_flag_of_the_server() {
     }
 }
 
+/// What the page about the official client says: every flag in it is taken as it says.
+#[test]
+fn the_page_about_the_official_client_is_linked_and_names_flags_that_are_taken() {
+    let page = include_str!("../docs/official-client.md");
+    let readme = include_str!("../README.md");
+    assert!(readme.contains("[Coming from the official client](docs/official-client.md)"));
+    let (_, login) = examples(page)
+        .first()
+        .map(|e| (e.1.clone(), e.0.clone()))
+        .unwrap();
+    assert_eq!(login, "pakyas login --api-key pk_live_your_key_here");
+    let differs = page.split("## What differs").nth(1).unwrap();
+    let idle = differs.split("have no effect").next().unwrap();
+    let idle = idle.rsplit("\n\n").next().unwrap();
+    let idle: Vec<&str> = flags(idle).into_iter().collect();
+    assert_eq!(idle.len(), 12, "{idle:?}");
+    for flag in idle {
+        // With a value, which a switch takes for the slug: either way the job runs.
+        let ran = |words: &[&str]| {
+            let mut command = Command::new(pakyas());
+            command.env_clear().arg("monitor").args(words);
+            let output = command.args(["--", "sh", "-c", "exit 7"]).output().unwrap();
+            (output.status.code(), support::text(&output.stderr))
+        };
+        let (code, said) = ran(&["--ping-timeout", "0", "Not A Slug", flag, "value"]);
+        assert_eq!(code, Some(7), "{flag}: {said}");
+        assert!(
+            said.contains(&format!("{flag} has no effect here")),
+            "{said}"
+        );
+    }
+    for name in ["API_URL", "PING_URL", "PAKYAS_API_URL", "PAKYAS_PING_URL"] {
+        assert!(differs.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
 /// The long flags that a text names.
 fn flags(text: &str) -> std::collections::BTreeSet<&str> {
     let is_name = |c: char| c.is_ascii_lowercase() || c == '-';

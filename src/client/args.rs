@@ -6,6 +6,7 @@
 //! are, `SLUG`, `PROJECT` and `ORG` are known from the cache, `FILE` and `file:PATH` are files.
 
 mod help;
+mod official;
 mod prepare;
 
 use std::ffi::OsString;
@@ -36,6 +37,8 @@ pub struct Globals {
     pub ping_url: Option<String>,
     /// Times in UTC, not in this machine's zone.
     pub utc: bool,
+    /// `PAKYAS_API_KEY` counts for nothing.
+    pub ignore_env: bool,
 }
 
 /// A command line that can be carried out.
@@ -47,6 +50,22 @@ pub struct Invocation {
     pub command: Command,
     /// What followed the first `--`, untouched; `None` where there was no `--`.
     pub rest: Option<Vec<OsString>>,
+    /// What was left out because it can't be understood; for a job only, which runs all the same.
+    pub faults: Vec<Error>,
+    /// Flags of the official client that have no effect here.
+    pub idle: Vec<String>,
+}
+
+impl Invocation {
+    /// What to say of the flags that have no effect, where there are any.
+    pub fn idle_flags(&self) -> Option<String> {
+        let have = match self.idle.as_slice() {
+            [] => return None,
+            [_] => "has",
+            _ => "have",
+        };
+        Some(format!("{} {have} no effect here", self.idle.join(", ")))
+    }
 }
 
 /// What a command line asks for.
@@ -68,17 +87,22 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Er
         // A script whose command went missing must not seem to have succeeded.
         return Err(Error::new(Kind::Usage, help(&[]).trim_end()));
     }
-    let (words, rest) = match prepare::prepare(arguments, &Cli::get_args_info())? {
+    let prepare::Run {
+        words,
+        rest,
+        mut faults,
+        idle,
+    } = match prepare::prepare(arguments, &Cli::get_args_info())? {
         prepare::Prepared::Version => {
             return Ok(Parsed::Print(format!("pakyas {}\n", crate::VERSION)));
         }
         prepare::Prepared::Help(path) => return Ok(Parsed::Print(help(&path))),
-        prepare::Prepared::Run { words, rest } => (words, rest),
+        prepare::Prepared::Run(run) => run,
     };
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let cli = Cli::from_args(&["pakyas"], &words)
         .map_err(|exit| Error::new(Kind::Usage, exit.output.trim_end()))?;
-    let globals = Globals {
+    let mut globals = Globals {
         org: cli.org,
         project: cli.project,
         format: cli.format,
@@ -88,9 +112,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Er
         api_url: cli.api_url,
         ping_url: cli.ping_url,
         utc: cli.utc,
+        ignore_env: cli.ignore_env,
     };
-    if let Some(format) = &globals.format {
-        Format::named(format, "--format")?;
+    if let Some(Err(error)) = (globals.format.as_deref()).map(|f| Format::named(f, "--format")) {
+        let job_comes_first = matches!(&cli.command, Command::Monitor(typed) if !typed.strict)
+            && rest.as_ref().is_some_and(|job| !job.is_empty());
+        if !job_comes_first {
+            return Err(error);
+        }
+        globals.format = None;
+        faults.push(error);
     }
     if rest.is_some() && !matches!(cli.command, Command::Monitor(_)) {
         return Err(Error::new(
@@ -102,6 +133,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Er
         globals,
         command: cli.command,
         rest,
+        faults,
+        idle,
     })))
 }
 
@@ -142,6 +175,9 @@ pub struct Cli {
     /// times in UTC, not in this machine's zone
     #[argh(switch)]
     pub utc: bool,
+    /// use the stored key, whatever PAKYAS_API_KEY says
+    #[argh(switch)]
+    pub ignore_env: bool,
     /// print the version
     #[argh(switch)]
     pub version: bool,

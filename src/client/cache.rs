@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::files;
@@ -179,9 +180,13 @@ pub fn ping_base(check: &Check) -> Option<&str> {
     Some(base.trim_end_matches('/'))
 }
 
-/// The whole file.
+/// The whole file. The official client has one of the same name, reads of it `projects` and can't
+/// do without that, and drops the rest.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Cache {
+    /// The official client's.
+    #[serde(default)]
+    projects: Map<String, Value>,
     #[serde(default)]
     accounts: BTreeMap<String, Account>,
 }

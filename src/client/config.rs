@@ -1,7 +1,9 @@
 //! What is kept between commands: `config.json` (no secrets) and `credentials.json` (the keys).
 //!
 //! Fields that this version does not know are kept as they are, so that an older and a newer
-//! pakyas can share a directory.
+//! pakyas can share a directory, and so can the official client, which has a `credentials.json`
+//! of its own making. That one drops what it does not know and deletes the file at a logout, so
+//! our keys are in `keys.json` as well, which counts where `credentials.json` has lost them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -17,6 +19,7 @@ use uuid::Uuid;
 use super::error::{Error, Kind};
 use super::files;
 use super::json::indented;
+use super::official;
 
 /// The largest file of either kind, bytes.
 const FILE_MAX: u64 = 1024 * 1024;
@@ -78,21 +81,35 @@ pub struct Credential {
 /// `credentials.json`.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
-    /// One for each organization of each API.
-    #[serde(default)]
-    pub keys: Vec<Credential>,
+    /// One for each organization of each API; none where another program wrote the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keys: Option<Vec<Credential>>,
     /// What other versions keep here.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
 impl Credentials {
+    /// The copy of our keys that no other program knows.
+    const COPY: &'static str = "keys.json";
+
+    /// One for each organization of each API.
+    pub fn into_keys(self) -> Vec<Credential> {
+        self.keys.unwrap_or_default()
+    }
+
+    /// The same, to be changed.
+    pub fn keys(&mut self) -> &mut Vec<Credential> {
+        self.keys.get_or_insert_default()
+    }
+
     /// Keeps `credential` instead of what was there for its organization.
     pub fn keep(&mut self, credential: Credential) {
-        self.keys.retain(|known| {
+        let keys = self.keys();
+        keys.retain(|known| {
             (&known.api_url, known.org_id) != (&credential.api_url, credential.org_id)
         });
-        self.keys.push(credential);
+        keys.push(credential);
     }
 }
 
@@ -100,14 +117,51 @@ impl Credentials {
 pub trait Kept: Default + Serialize + DeserializeOwned {
     /// Its name in the configuration directory.
     const NAME: &'static str;
+
+    /// What counts where the file is not there.
+    fn absent(directory: &Path) -> Self;
+
+    /// Puts back what another program has dropped.
+    fn restore(&mut self, _directory: &Path) {}
+
+    /// What to keep in another file as well: its name, and what is in it.
+    fn copy(&self) -> Option<(&'static str, Self)> {
+        None
+    }
 }
 
 impl Kept for Config {
     const NAME: &'static str = "config.json";
+
+    fn absent(directory: &Path) -> Self {
+        official::config(directory)
+    }
 }
 
 impl Kept for Credentials {
     const NAME: &'static str = "credentials.json";
+
+    fn absent(_: &Path) -> Self {
+        Self::default()
+    }
+
+    fn restore(&mut self, directory: &Path) {
+        if self.keys.is_none() {
+            // Without it there are none, as far as anybody can tell.
+            let copy = files::read(&directory.join(Self::COPY), FILE_MAX);
+            let copy = copy.ok().flatten();
+            let copy: Option<Self> = copy.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            self.keys = copy.and_then(|copy| copy.keys);
+        }
+    }
+
+    fn copy(&self) -> Option<(&'static str, Self)> {
+        let copy = Self {
+            keys: self.keys.clone(),
+            rest: Map::new(),
+        };
+        Some((Self::COPY, copy))
+    }
 }
 
 enum Trouble {
@@ -115,10 +169,16 @@ enum Trouble {
     Damaged(String),
 }
 
-fn load_or_trouble<T: Kept>(path: &Path) -> Result<T, Trouble> {
+fn load_or_trouble<T: Kept>(directory: &Path, path: &Path) -> Result<T, Trouble> {
+    let mut value: T = read_or_trouble(directory, path)?;
+    value.restore(directory);
+    Ok(value)
+}
+
+fn read_or_trouble<T: Kept>(directory: &Path, path: &Path) -> Result<T, Trouble> {
     let bytes = match files::read(path, FILE_MAX) {
         Ok(Some(bytes)) => bytes,
-        Ok(None) => return Ok(T::default()),
+        Ok(None) => return Ok(T::absent(directory)),
         Err(error) => return Err(Trouble::Unreadable(error)),
     };
     if bytes.trim_ascii().is_empty() {
@@ -160,7 +220,7 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Error {
 /// [`Kind::Usage`], naming the file, where it can't be read or is damaged. It is left as it is.
 pub fn load<T: Kept>(directory: &Path) -> Result<T, Error> {
     let path = directory.join(T::NAME);
-    load_or_trouble(&path).map_err(|trouble| match trouble {
+    load_or_trouble(directory, &path).map_err(|trouble| match trouble {
         Trouble::Unreadable(error) => unreadable(&path, &error),
         Trouble::Damaged(why) => Error::new(
             Kind::Usage,
@@ -186,7 +246,7 @@ pub fn update<T: Kept>(
     let path = directory.join(T::NAME);
     let refuse = |error: std::io::Error| unwritable(&path, &error);
     let _turn = files::turn(directory, PATIENCE).map_err(refuse)?;
-    let (mut value, aside) = match load_or_trouble::<T>(&path) {
+    let (mut value, aside) = match load_or_trouble::<T>(directory, &path) {
         Ok(value) => (value, None),
         Err(Trouble::Damaged(_)) => {
             let aside = files::set_aside(&path).map_err(refuse)?;
@@ -195,23 +255,34 @@ pub fn update<T: Kept>(
         Err(Trouble::Unreadable(error)) => return Err(unreadable(&path, &error)),
     };
     change(&mut value);
-    let text = serde_json::to_string(&value).map_err(|e| refuse(e.into()))?;
-    files::write(&path, indented(&text).as_bytes(), files::Worth::Kept).map_err(refuse)?;
+    write(&path, &value).map_err(refuse)?;
+    if let Some((name, copy)) = value.copy() {
+        write(&directory.join(name), &copy).map_err(refuse)?;
+    }
     Ok(aside)
+}
+
+fn write<T: Serialize>(path: &Path, value: &T) -> std::io::Result<()> {
+    let text = serde_json::to_string(value)?;
+    files::write(path, indented(&text).as_bytes(), files::Worth::Kept)
 }
 
 /// Takes from others the right to read the keys in `directory`, and says so where they had it:
 /// a file that was copied or restored has the mode that the copy gave it. `None` where all is
 /// well.
 pub fn guard_keys(directory: &Path) -> Option<String> {
-    let path = directory.join(Credentials::NAME);
-    let mode = fs::metadata(&path).ok()?.permissions().mode();
+    let told = [Credentials::NAME, Credentials::COPY].map(|name| guard(&directory.join(name)));
+    told.into_iter().flatten().next()
+}
+
+fn guard(path: &Path) -> Option<String> {
+    let mode = fs::metadata(path).ok()?.permissions().mode();
     if mode & 0o077 == 0 {
         return None;
     }
     let shown = path.display();
     Some(
-        match fs::set_permissions(&path, Permissions::from_mode(0o600)) {
+        match fs::set_permissions(path, Permissions::from_mode(0o600)) {
             Ok(()) => format!(
                 "The keys in {shown} could be read by others; now only you can. \
                  If somebody may have: make a new key, and pakyas login --api-key KEY"
@@ -290,7 +361,7 @@ mod tests {
         assert_eq!(
             load::<Credentials>(&directory)
                 .unwrap_or_default()
-                .keys
+                .into_keys()
                 .len(),
             16
         );

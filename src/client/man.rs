@@ -50,6 +50,14 @@ const FILES: &[(&str, &str)] = &[
         "The keys, one for each organization; for its owner alone.",
     ),
     (
+        "~/.config/pakyas/keys.json",
+        "A copy of the keys, for where the official client has dropped them from credentials.json.",
+    ),
+    (
+        "~/.config/pakyas/config.toml",
+        "The official client's, read where there is no config.json.",
+    ),
+    (
         "~/.config/pakyas/cache/checks.json",
         "Which slug is which check. May be deleted at any time; pakyas check sync fills it again.",
     ),

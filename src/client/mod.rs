@@ -20,6 +20,7 @@ mod json;
 mod lookup;
 mod man;
 pub mod monitor;
+mod official;
 pub mod render;
 pub mod settings;
 pub mod talk;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::address::base_url;
 use super::args::Globals;
-use super::config::{self, ChosenProject, Config, Credential, Credentials};
+use super::config::{self, ChosenProject, Config, Credential, Credentials, Kept};
 use super::error::{Error, Kind};
 use super::render::Format;
 use crate::secret::Secret;
@@ -151,6 +151,15 @@ impl Settings {
         self.config.as_ref().map_err(Clone::clone)
     }
 
+    /// The file that [`Settings::config`] was read from.
+    fn config_name(&self) -> &'static str {
+        let directory = self.directory.as_ref();
+        match directory.is_some_and(|path| !path.join(Config::NAME).exists()) {
+            true => "config.toml",
+            false => Config::NAME,
+        }
+    }
+
     /// The API's address, without a slash at its end.
     ///
     /// # Errors
@@ -159,7 +168,7 @@ impl Settings {
         match self.given(&self.globals.api_url, "--api-url", "PAKYAS_API_URL") {
             Some((text, from)) => server(&text, from),
             None => match &self.config()?.api_url {
-                Some(text) => server(text, "config.json"),
+                Some(text) => server(text, self.config_name()),
                 None => Ok(wire::DEFAULT_API_URL.to_owned()),
             },
         }
@@ -179,7 +188,7 @@ impl Settings {
         // The cloud's pings have one address whatever a file says of another server.
         let own = self.config_of(&api_url)?;
         match own.and_then(|config| config.ping_url.as_ref()) {
-            Some(text) => server(text, "config.json").map(Some),
+            Some(text) => server(text, self.config_name()).map(Some),
             None if api_url == wire::DEFAULT_API_URL => Ok(Some(wire::DEFAULT_PING_URL.to_owned())),
             None => Ok(None),
         }
@@ -246,7 +255,7 @@ impl Settings {
             // A damaged file is told by the command that needs something of it.
             None => match self.config.as_ref().ok().and_then(|c| c.format.as_ref()) {
                 Some(text) => {
-                    Format::named(text.trim(), "config.json").map_err(Error::of_this_machine)
+                    Format::named(text.trim(), self.config_name()).map_err(Error::of_this_machine)
                 }
                 None => Ok(Format::Table),
             },
@@ -260,7 +269,7 @@ impl Settings {
     /// [`Kind::Usage`] where there are several and none is chosen, or a file can't be used.
     pub fn key(&self) -> Result<Key, Error> {
         let asked = self.asked_org();
-        if let Some(text) = variable("PAKYAS_API_KEY") {
+        if let Some(text) = variable("PAKYAS_API_KEY").filter(|_| !self.globals.ignore_env) {
             let secret = kept_secret("PAKYAS_API_KEY", &text)?;
             let org = asked
                 .as_deref()
@@ -347,7 +356,7 @@ impl Settings {
         let Some(directory) = &self.directory else {
             return Ok(Vec::new());
         };
-        let mut keys = config::load::<Credentials>(directory)?.keys;
+        let mut keys = config::load::<Credentials>(directory)?.into_keys();
         keys.retain(|credential| credential.api_url == api_url);
         Ok(keys)
     }

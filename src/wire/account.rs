@@ -181,7 +181,7 @@ pub struct DeviceLoginBegun {
 /// What `GET /cli/auth/poll` answers.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceLoginState {
-    /// `pending`, `denied`, `expired` or `completed`.
+    /// `pending`, `denied` (to the official client: `cancelled`), `expired` or `completed`.
     pub status: String,
     /// With `completed`: the key, this once.
     #[serde(default, skip_serializing_if = "Option::is_none")]

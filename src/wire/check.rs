@@ -85,7 +85,8 @@ pub struct Check {
     pub description: Option<String>,
     pub tags: Vec<String>,
     pub schedule_type: ScheduleType,
-    /// None where the schedule is a cron expression.
+    /// With a cron expression the shortest time between two occurrences; none where an older
+    /// server tells nothing then.
     pub period_seconds: Option<u64>,
     pub cron_expression: Option<String>,
     pub timezone: Option<String>,
@@ -134,7 +135,8 @@ pub struct NewCheck {
     pub cron_expression: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// `null` is "automatic", and so is sent; the server takes what is left out for 0.
+    #[serde(default)]
     pub grace_seconds: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_after_seconds: Option<u64>,
@@ -148,6 +150,11 @@ pub struct NewCheck {
     pub alert_after_fail_pings: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_after_failures: Option<u32>,
+    /// One that it had elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_id: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
 }
 
 /// `PUT /checks/{id}`: only the fields given change. Where two names mean one value, either is
@@ -196,6 +203,8 @@ pub struct CheckChange {
     pub alert_after_fail_pings: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alert_after_failures: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
 }
 
 impl Check {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Kind, ScheduleType, Status};
+use super::{Kind, RecordId, ScheduleType, Status};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub const EVENT_CLASSES: [&str; 3] = ["signal", "state", "alert"];
     reason = "API.md describes each field; saying it twice lets it drift"
 )]
 pub struct EventRecord {
-    pub id: Uuid,
+    pub id: RecordId,
     pub event_type: EventType,
     pub occurred_at: Timestamp,
     pub effective_at: Timestamp,

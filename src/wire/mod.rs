@@ -8,6 +8,7 @@ pub mod check;
 pub mod history;
 pub mod maintenance;
 pub mod ping;
+pub mod record_id;
 pub mod webhook;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub use account::{ApiKey, ApiKeyList, CreatedKey, KeyRef, NewApiKey};
 pub use check::{Check, CheckChange, NewCheck, ScheduleType, Status};
 pub use maintenance::{Maintenance, NewMaintenance};
 pub use ping::{Kind, PingList, PingRecord};
+pub use record_id::RecordId;
 
 /// The API of Pakyas Cloud, used where nothing else is configured.
 pub const DEFAULT_API_URL: &str = "https://api.pakyas.com";
@@ -61,6 +63,10 @@ pub const PING_BODY_MAX: usize = 1024 * 1024;
 
 /// How old an event may be when it is reported, milliseconds: 7 days (API.md).
 pub const MAX_AGE_MS: u64 = 7 * 86_400 * 1000;
+
+/// The largest count, number of seconds and duration in milliseconds on the wire: other programs
+/// keep them in 32 bits with a sign (API.md).
+pub const NUMBER_MAX: u64 = i32::MAX as u64;
 
 /// The longest run id, characters (API.md).
 pub const RUN_ID_MAX: usize = 100;

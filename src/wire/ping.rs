@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+
+use super::RecordId;
 
 /// What a ping says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -101,7 +102,7 @@ impl From<Kind> for Signal {
 
 /// What a run id is compared by: itself, but of a UUID, written with hyphens, the lowercase form.
 pub fn run_key(id: &str) -> Cow<'_, str> {
-    let is_uuid = id.len() == uuid::fmt::Hyphenated::LENGTH && Uuid::try_parse(id).is_ok();
+    let is_uuid = id.len() == uuid::fmt::Hyphenated::LENGTH && uuid::Uuid::try_parse(id).is_ok();
     if is_uuid && id.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(id.to_ascii_lowercase())
     } else {
@@ -121,7 +122,7 @@ pub fn is_same_run(a: &str, b: &str) -> bool {
     reason = "API.md describes each field; saying it twice lets it drift"
 )]
 pub struct PingRecord {
-    pub id: Uuid,
+    pub id: RecordId,
     #[serde(rename = "type")]
     pub kind: Kind,
     pub exit_code: Option<u8>,

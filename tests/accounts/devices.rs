@@ -1,5 +1,7 @@
 //! Letting a machine in by a link: who may say yes, how often, and for how long.
 
+use std::io::{Read, Write};
+
 use serde_json::{Value, json};
 
 use crate::accounts::{add_user, admin_json, anyone, with_token};
@@ -18,9 +20,27 @@ struct Machine<'a> {
 }
 
 fn machine<'a>(server: &'a Server, body: &Value) -> Machine<'a> {
-    let begun = anyone(server, "POST", "/cli/auth/init", body);
-    assert_eq!(begun.status, 200, "{begun:?}");
-    let begun = begun.json();
+    machine_called(server, body, Some("test"))
+}
+
+/// A machine whose program introduces itself so, or not at all.
+fn machine_called<'a>(server: &'a Server, body: &Value, agent: Option<&str>) -> Machine<'a> {
+    let host = server.url.strip_prefix("http://").unwrap();
+    let agent = agent.map_or_else(String::new, |agent| format!("User-Agent: {agent}\r\n"));
+    let body = body.to_string();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST /api/v1/cli/auth/init HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+         {agent}Content-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, begun) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+    let begun: Value = serde_json::from_str(begun).unwrap();
     assert_eq!(begun["expires_in"], 600);
     let text = |name: &str| begun[name].as_str().unwrap().to_owned();
     let url = text("auth_url");
@@ -252,4 +272,24 @@ fn only_so_many_machines_may_wait_from_one_place() {
     assert_eq!(statuses[59], 429);
     let refused = anyone(&server, "POST", "/cli/auth/init", &json!({}));
     assert!(!refused.header("retry-after").is_empty());
+}
+
+/// The official client 0.1.8 has a word of its own for it, and calls ours an unknown one.
+#[test]
+fn a_denied_machine_of_the_official_client_is_told_so_in_its_own_word() {
+    let server = server();
+    let body = json!({"device_name": "web-1", "cli_version": "0.1.8"});
+    let mut browser = Browser::signed_in(&server, "me@acme.example");
+    for (agent, word) in [
+        (None, "cancelled"),
+        (Some("pakyas-cli/0.1.8 (linux; x86_64)"), "cancelled"),
+        (Some("pakyas/0.1.0"), "denied"),
+        (Some("terraform/1.9"), "denied"),
+    ] {
+        let machine = machine_called(&server, &body, agent);
+        let page = browser.get(&machine.page);
+        let denied = browser.send(&machine.form(&page, "deny"));
+        browser.follow(&denied);
+        assert_eq!(machine.poll(), json!({"status": word}), "{agent:?}");
+    }
 }

@@ -55,7 +55,7 @@ fn two() -> Two {
     let server = Server::start();
     let check = server.check("victim-check", 3600, 300, &NONE);
     server.ping_with(&check, "/fail", &[], b"victim output");
-    let ping = server.history(&check)[0]["id"].as_str().unwrap().to_owned();
+    let ping = server.history(&check)[0]["id"].to_string();
     let channel = server.webhook("victim-channel", "http://127.0.0.1:9/", None);
     let key = |words: &[&str]| {
         let made = admin_json(&server, words);
@@ -210,7 +210,9 @@ fn no_route_lets_in_who_has_no_good_key_or_a_key_of_another_organization() {
                     && (ABOUT_ONESELF.contains(&path.split('?').next().unwrap())
                         || (parts.len() == 1 && method == "GET" && !path.contains('?')));
                 if is_own && answer.status == 200 {
-                    for secret in two.ids.iter().map(|(_, id)| id).chain([&victim]) {
+                    // The number of a ping is found in any text, and names nothing by itself.
+                    let ids = two.ids.iter().filter(|(what, _)| *what != "pings");
+                    for secret in ids.map(|(_, id)| id).chain([&victim]) {
                         assert!(!answer.body.contains(secret.as_str()), "{what}: {answer:?}");
                     }
                     assert!(!answer.body.contains("victim"), "{what}: {answer:?}");

@@ -44,7 +44,9 @@ fn a_cron_expression_is_sent_with_its_zone_and_without_a_grace_of_ours() {
     assert_eq!(created.stderr, "");
     let sent_plain = sent(&world, "POST");
     assert_eq!(sent_plain["cron_expression"], "0 2 * * *");
-    for absent in ["grace_seconds", "period_seconds", "timezone"] {
+    // Left out it would be 0 (API.md).
+    assert_eq!(sent_plain.get("grace_seconds"), Some(&Value::Null));
+    for absent in ["period_seconds", "timezone"] {
         assert_eq!(sent_plain.get(absent), None, "{absent}");
     }
     let line = ["check", "create", "other", "--cron", "@daily"];

@@ -213,6 +213,10 @@ fn every_value_that_a_flag_lists_is_taken_and_no_other() {
             words.drain(at..at + 2);
         }
         words.extend([flag, value]);
+        if path == "monitor" {
+            // Else the job runs all the same.
+            words.push("--strict");
+        }
         if !job.is_empty() {
             words.extend(["--", job]);
         }

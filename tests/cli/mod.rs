@@ -9,5 +9,6 @@ mod faults;
 mod files;
 mod history;
 mod login;
+mod official;
 mod pings;
 mod words;

@@ -140,12 +140,21 @@ fn a_check_has_every_field_of_the_contract() {
 }
 
 #[test]
-fn grace_is_found_where_none_is_given() {
+fn a_grace_that_is_left_out_is_none_and_one_that_is_null_is_chosen() {
     let server = Server::start();
-    let body =
-        json!({"project_id": server.project_id, "name": "n", "slug": "n", "period_seconds": 3600});
-    let check = server.api("POST", "/checks", Some(&body)).json();
-    assert_eq!(check["grace_seconds"], 360);
+    for (slug, name, null, grace) in [
+        ("a", "grace_seconds", false, 0),
+        ("b", "grace_seconds", true, 360),
+        ("c", "missing_after_seconds", true, 360),
+    ] {
+        let mut body = json!({"project_id": server.project_id, "name": "n", "slug": slug,
+                              "period_seconds": 3600});
+        if null {
+            body[name] = Value::Null;
+        }
+        let check = server.api("POST", "/checks", Some(&body)).json();
+        assert_eq!(check["grace_seconds"], grace, "{slug}");
+    }
 }
 
 #[test]
@@ -318,8 +327,14 @@ fn a_whole_check_that_is_sent_back_changes_in_what_is_new() {
     }
     let cron = change("cron_expression", json!("0 2 * * *"));
     assert_eq!(cron["schedule_type"], "cron");
+    assert_eq!(cron["period_seconds"], 86_400);
     let named = change("name", json!("renamed"));
     assert_eq!(named["cron_expression"], "0 2 * * *");
+    // The period of a cron expression is only shown: the one that was there counts again.
+    let simple = server.api("PUT", &path, Some(&json!({"cron_expression": ""})));
+    assert_eq!(simple.json()["cron_expression"], Value::Null);
+    assert_eq!(simple.json()["period_seconds"], 60);
+    change("cron_expression", json!("0 2 * * *"));
     let simple = change("schedule_type", json!("simple"));
     assert_eq!(simple["cron_expression"], Value::Null);
     assert_eq!(simple["period_seconds"], 60);

@@ -4,6 +4,7 @@
 mod alerts;
 mod api;
 mod chaos;
+mod clients;
 mod config;
 mod history;
 mod http;

@@ -69,13 +69,14 @@ fn a_cron_expression_makes_a_cron_check_in_its_time_zone() {
     let server = Server::start();
     let (status, check) = post(
         &server,
-        json!({ "cron_expression": " 0 2 * * * ", "timezone": "asia/manila" }),
+        json!({ "cron_expression": " 0 2 * * * ", "timezone": "asia/manila", "grace_seconds": null }),
     );
     assert_eq!(status, 201, "{check}");
     assert_eq!(check["schedule_type"], "cron");
     assert_eq!(check["cron_expression"], "0 2 * * *");
     assert_eq!(check["timezone"], "Asia/Manila");
-    assert_eq!(check["period_seconds"], NONE);
+    // What other people's clients take for the period.
+    assert_eq!(check["period_seconds"], 86_400);
     // A tenth of a day, but an hour at most.
     assert_eq!(check["grace_seconds"], 3_600);
     assert_eq!(check["next_ping_expected_at"], NONE);
@@ -88,7 +89,7 @@ fn a_cron_expression_makes_a_cron_check_in_its_time_zone() {
 }
 
 #[test]
-fn the_grace_that_nobody_gave_follows_the_shortest_gap() {
+fn an_automatic_grace_follows_the_shortest_gap() {
     let server = Server::start();
     for (slug, cron, grace) in [
         ("a", "*/15 * * * *", 90),
@@ -96,7 +97,10 @@ fn the_grace_that_nobody_gave_follows_the_shortest_gap() {
         ("c", "0 2 * * 1", 3_600),
         ("d", "0,20 3 * * *", 120),
     ] {
-        let (status, check) = post(&server, json!({ "slug": slug, "cron_expression": cron }));
+        let (status, check) = post(
+            &server,
+            json!({ "slug": slug, "cron_expression": cron, "missing_after_seconds": null }),
+        );
         assert_eq!(status, 201, "{check}");
         assert_eq!(check["missing_after_seconds"], grace, "{cron}");
     }

@@ -333,14 +333,14 @@ impl Server {
             let Some(last) = page.last() else {
                 return pings;
             };
-            before = format!("&before={}", last["id"].as_str().unwrap());
+            before = format!("&before={}", last["id"]);
             pings.extend(page);
         }
     }
 
     pub fn output(&self, check: &Value, ping: &Value) -> Answer {
-        let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
-        let path = format!("/checks/{}/pings/{}/body", id(check), id(ping));
+        let check = check["id"].as_str().unwrap();
+        let path = format!("/checks/{check}/pings/{}/body", ping["id"]);
         self.api("GET", &path, None)
     }
 

@@ -142,7 +142,8 @@ fn check(base: &str, new: &NewCheck) -> Check {
         Some(_) => "cron",
         None => "simple",
     };
-    let grace = new.grace_seconds.unwrap_or(1_800);
+    let automatic = new.period_seconds.map(wire::check::default_grace_seconds);
+    let grace = new.grace_seconds.or(automatic).unwrap_or(1_800);
     let value = json!({
         "id": pakyas::random::uuid().unwrap(), "public_id": public_id,
         "project_id": new.project_id, "project_name": name,

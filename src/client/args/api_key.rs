@@ -53,7 +53,7 @@ pub struct ApiKeyCreate {
     /// what it may do, of read, write and manage (default read,write)
     #[argh(option)]
     pub scopes: Option<String>,
-    /// when it ends, in whole days, as 90d (default: never)
+    /// when it ends, in whole days, as 90d or 90 (default: never)
     #[argh(option)]
     pub expires: Option<String>,
 }

@@ -104,6 +104,11 @@ pub struct AuthKeyVerify {}
     subcommand,
     name = "rm",
     help_triggers("-h", "--help"),
+    usage = "[--org NAME] [--legacy]",
     example = "pakyas auth key rm\npakyas auth key rm --org \"Company A\""
 )]
-pub struct AuthKeyRm {}
+pub struct AuthKeyRm {
+    /// forget the key that the official client kept before it had one for each organization
+    #[argh(switch)]
+    pub legacy: bool,
+}

@@ -36,7 +36,7 @@ pub struct CheckDoctor {
     /// look at the newest 5,000 pings instead of 300
     #[argh(switch)]
     pub deep: bool,
-    /// exit with 1 from this severity on: error, warning, info, or never (default)
+    /// exit with 1 from this severity on: error (default), warning, info, or never
     #[argh(option)]
     pub fail_on: Option<String>,
 }
@@ -47,10 +47,11 @@ pub struct CheckDoctor {
     subcommand,
     name = "tail",
     help_triggers("-h", "--help"),
-    usage = "[SLUG] [-f] [--since TIME] [--types LIST]",
+    usage = "[SLUG] [-f] [--since TIME] [--types LIST] [--limit N]",
     example = "pakyas check tail db-backup --since 2d\n\
                pakyas check tail -f --types state,alert",
-    note = "Without --since, the last 20 events. With -f it ends at Ctrl-C."
+    note = "Without --since, the last 20 events, or as many as --limit says. With -f it ends at \n\
+            Ctrl-C."
 )]
 pub struct CheckTail {
     /// its slug, id, public id or ping URL; without it, every check of the project
@@ -65,4 +66,7 @@ pub struct CheckTail {
     /// only these, separated by commas: signal (runs), state, alert
     #[argh(option)]
     pub types: Option<String>,
+    /// how many of the newest events at most to begin with, 1 to 10000
+    #[argh(option)]
+    pub limit: Option<String>,
 }

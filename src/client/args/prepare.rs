@@ -8,6 +8,7 @@ use std::ffi::OsString;
 
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 
+use super::official::{self, Meaning};
 use crate::client::error::{Error, Kind};
 use crate::suggest::nearest;
 
@@ -18,11 +19,20 @@ pub(super) enum Prepared {
     Version,
     /// `--help` was among them, or `help`: the words of the command that it is about.
     Help(Vec<String>),
-    /// Words for argh, the program's own flags first, and what followed the `--`.
-    Run {
-        words: Vec<String>,
-        rest: Option<Vec<OsString>>,
-    },
+    Run(Run),
+}
+
+/// Words for argh, and what goes with them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Run {
+    /// The program's own flags first.
+    pub words: Vec<String>,
+    /// What followed the `--`.
+    pub rest: Option<Vec<OsString>>,
+    /// What was left out because it can't be understood, where a job is to run all the same.
+    pub faults: Vec<Error>,
+    /// Flags that have no effect.
+    pub idle: Vec<String>,
 }
 
 fn usage(message: impl Into<String>) -> Error {
@@ -30,7 +40,8 @@ fn usage(message: impl Into<String>) -> Error {
 }
 
 /// Puts the arguments into the form that argh takes, and finds the mistakes that it has no
-/// good words for.
+/// good words for. Where a job follows the `--` these mistakes don't stop it, but with `--strict`:
+/// what can't be understood is left out and told.
 ///
 /// # Errors
 /// A sentence for: an argument before `--` that is not UTF-8, an unknown flag or command, a
@@ -48,14 +59,21 @@ pub(super) fn prepare(
             rest = Some(arguments.collect());
             break;
         }
-        typed.push(argument.into_string().map_err(|argument| {
-            usage(format!(
+        typed.push(argument);
+    }
+    let mut walk = Walk::new(program);
+    walk.lenient = rest.as_ref().is_some_and(|job: &Vec<_>| !job.is_empty());
+    let mut words = Vec::new();
+    for argument in typed {
+        match argument.into_string() {
+            Ok(word) => words.push(word),
+            Err(argument) => walk.leave_out(usage(format!(
                 "The argument '{}' is not valid UTF-8; only what follows '--' may be any bytes",
                 argument.to_string_lossy().escape_debug()
-            ))
-        })?);
+            )))?,
+        }
     }
-    Walk::new(program).run(typed, rest)
+    walk.run(words, rest)
 }
 
 /// The walk along the typed arguments.
@@ -68,6 +86,14 @@ struct Walk<'a> {
     words: Vec<String>,
     positionals: Vec<String>,
     given: Vec<&'a str>,
+    /// Whether a job is to run whatever is wrong here.
+    lenient: bool,
+    faults: Vec<Error>,
+    idle: Vec<String>,
+    /// Whether the last word was a flag that nobody knows: the next may be its value.
+    after_unknown: bool,
+    /// Which of the positionals may be such a value.
+    doubtful: Vec<usize>,
 }
 
 impl<'a> Walk<'a> {
@@ -80,42 +106,96 @@ impl<'a> Walk<'a> {
             words: Vec::new(),
             positionals: Vec::new(),
             given: Vec::new(),
+            lenient: false,
+            faults: Vec::new(),
+            idle: Vec::new(),
+            after_unknown: false,
+            doubtful: Vec::new(),
         }
+    }
+
+    /// Goes on without what is wrong, where that may be.
+    fn leave_out(&mut self, error: Error) -> Result<(), Error> {
+        if !self.lenient {
+            return Err(error);
+        }
+        self.faults.push(error);
+        Ok(())
     }
 
     fn run(mut self, typed: Vec<String>, rest: Option<Vec<OsString>>) -> Result<Prepared, Error> {
         let mut help = false;
         let mut typed = typed.into_iter();
         while let Some(argument) = typed.next() {
+            let after_unknown = std::mem::take(&mut self.after_unknown);
             if argument == "--help" || argument == "-h" {
                 help = true;
-            } else if argument == "--version" {
+            } else if argument == "--version" || argument == "-V" {
                 return Ok(Prepared::Version);
             } else if argument.len() > 1 && argument.starts_with('-') {
                 // Somebody who asks for help need not have got the rest right.
-                match self.flag(&argument, &mut typed) {
-                    Err(error) if !help && !typed.any(|a| a == "--help" || a == "-h") => {
-                        return Err(error);
+                if let Err(error) = self.flag(&argument, &mut typed) {
+                    help |= typed.as_slice().iter().any(|a| a == "--help" || a == "-h");
+                    if !help {
+                        self.leave_out(error)?;
                     }
-                    Err(_) => help = true,
-                    Ok(()) => {}
                 }
             } else if argument == "help" && !self.command.commands.is_empty() {
                 help = true;
             } else if !self.command.commands.is_empty() {
-                self.descend(argument)?;
+                if let Err(error) = self.descend(argument)
+                    && !(self.lenient && after_unknown)
+                {
+                    return Err(error);
+                }
             } else {
-                self.positionals.push(argument.clone());
-                self.words.push(argument);
+                if after_unknown {
+                    self.doubtful.push(self.positionals.len());
+                }
+                self.positionals.push(argument);
             }
         }
         if help {
             return Ok(Prepared::Help(self.path));
         }
+        self.drop_extra_positionals()?;
         self.complete()?;
+        // Only a job is worth going on for.
+        let strict = self.command.name != "monitor" || self.given.contains(&"--strict");
+        if strict && !self.faults.is_empty() {
+            return Err(self.faults.swap_remove(0));
+        }
         let mut words = self.globals;
         words.extend(self.words);
-        Ok(Prepared::Run { words, rest })
+        if self.positionals.iter().any(|word| word.starts_with('-')) {
+            words.push("--".to_owned());
+        }
+        words.extend(self.positionals);
+        Ok(Prepared::Run(Run {
+            words,
+            rest,
+            faults: self.faults,
+            idle: self.idle,
+        }))
+    }
+
+    /// Leaves out words that the command has no place for, those first that may be the values of
+    /// flags that nobody knows.
+    fn drop_extra_positionals(&mut self) -> Result<(), Error> {
+        let room = match self.given.contains(&"--public-id") {
+            true => 0,
+            false => self.command.positionals.len(),
+        };
+        while self.positionals.len() > room
+            && let Some(at) = self.doubtful.pop()
+        {
+            self.positionals.remove(at);
+        }
+        if let Some(error) = self.extra_positional() {
+            self.leave_out(error)?;
+            self.positionals.truncate(self.command.positionals.len());
+        }
+        Ok(())
     }
 
     /// Goes into the subcommand `name`.
@@ -150,11 +230,73 @@ impl<'a> Walk<'a> {
             _ => (argument, None),
         };
         let name = name.replace('_', "-");
-        let global = flag_called(self.program, &name);
-        let Some(flag) = global.or_else(|| flag_called(self.command, &name)) else {
+        if flag_called(self.program, &name)
+            .or_else(|| flag_called(self.command, &name))
+            .is_some()
+        {
+            return self.own_flag(&name, attached, following);
+        }
+        let Some(meaning) = official::meaning(&self.path, &name) else {
+            self.after_unknown = attached.is_none();
             return Err(self.unknown_flag(&name));
         };
+        let mut value = || {
+            attached
+                .clone()
+                .or_else(|| following.next())
+                .ok_or_else(|| usage(format!("{name} needs a value")))
+        };
+        match meaning {
+            Meaning::Flag(own) => self.own_flag(own, attached, following)?,
+            Meaning::With(own, value) => {
+                self.own_flag(own, Some(value.to_owned()), following)?;
+            }
+            Meaning::Argument => {
+                let value = value()?;
+                self.positionals.push(value);
+            }
+            Meaning::Done => {}
+            Meaning::Idle => self.idle.push(name),
+            Meaning::IdleWithValue => {
+                value()?;
+                self.idle.push(name);
+            }
+            Meaning::Choice(usual, other, own) => match value()? {
+                value if value == usual => {}
+                value if value == other => self.own_flag(own, None, following)?,
+                value => {
+                    return Err(usage(format!(
+                        "{name} takes {usual} or {other}, not '{}'",
+                        value.escape_debug()
+                    )));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Takes a flag that is in the definitions.
+    fn own_flag(
+        &mut self,
+        name: &str,
+        attached: Option<String>,
+        following: &mut impl Iterator<Item = String>,
+    ) -> Result<(), Error> {
+        let global = flag_called(self.program, name);
+        let Some(flag) = global.or_else(|| flag_called(self.command, name)) else {
+            return Err(self.unknown_flag(name));
+        };
         let is_option = matches!(flag.kind, FlagInfoKind::Option { .. });
+        let value = match (is_option, attached) {
+            (true, Some(value)) => Some(value),
+            (true, None) => Some(following.next().ok_or_else(|| {
+                usage(format!("{} needs a value: {}", flag.long, flag.description))
+            })?),
+            (false, Some(_)) => {
+                return Err(usage(format!("{} takes no value", flag.long)));
+            }
+            (false, None) => None,
+        };
         if is_option
             && self.given.contains(&flag.long)
             && flag.optionality != Optionality::Repeating
@@ -168,16 +310,7 @@ impl<'a> Walk<'a> {
             &mut self.words
         };
         into.push(flag.long.to_owned());
-        match (is_option, attached) {
-            (true, Some(value)) => into.push(value),
-            (true, None) => into.push(following.next().ok_or_else(|| {
-                usage(format!("{} needs a value: {}", flag.long, flag.description))
-            })?),
-            (false, Some(_)) => {
-                return Err(usage(format!("{} takes no value", flag.long)));
-            }
-            (false, None) => {}
-        }
+        into.extend(value);
         Ok(())
     }
 
@@ -224,21 +357,25 @@ impl<'a> Walk<'a> {
                 positional.name, positional.description
             )));
         }
-        if let Some(extra) = self.positionals.get(expected.len()) {
-            let mend = if self.command.name == "monitor" {
-                "put -- before the job's command: pakyas monitor SLUG -- COMMAND".to_owned()
-            } else if self.given.contains(&"--cron") {
-                // The shell has put the names of files in the place of stars.
-                "a cron expression needs quotes: --cron \"0 2 * * *\"".to_owned()
-            } else {
-                format!("see '{name} --help'; words that belong together need quotes")
-            };
-            return Err(usage(format!(
-                "'{name}' takes no further argument '{}': {mend}",
-                extra.escape_debug()
-            )));
-        }
         Ok(())
+    }
+
+    /// That there is a word too many.
+    fn extra_positional(&self) -> Option<Error> {
+        let name = self.name();
+        let extra = self.positionals.get(self.command.positionals.len())?;
+        let mend = if self.command.name == "monitor" {
+            "put -- before the job's command: pakyas monitor SLUG -- COMMAND".to_owned()
+        } else if self.given.contains(&"--cron") {
+            // The shell has put the names of files in the place of stars.
+            "a cron expression needs quotes: --cron \"0 2 * * *\"".to_owned()
+        } else {
+            format!("see '{name} --help'; words that belong together need quotes")
+        };
+        Some(usage(format!(
+            "'{name}' takes no further argument '{}': {mend}",
+            extra.escape_debug()
+        )))
     }
 
     /// The command as it is typed: `pakyas check create`.

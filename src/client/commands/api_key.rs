@@ -85,8 +85,12 @@ fn scopes(typed: &str) -> Result<Vec<String>, Error> {
     Ok(in_order.map(|&scope| scope.to_owned()).collect())
 }
 
+/// Whole days as typed: `90d`, or a number alone, as the official client has it.
 fn days(typed: &str) -> Result<i64, Error> {
-    let seconds = parse_duration(typed).ok();
+    let seconds = match typed.parse::<u64>() {
+        Ok(days) => days.checked_mul(DAY),
+        Err(_) => parse_duration(typed).ok(),
+    };
     seconds
         .filter(|seconds| seconds.is_multiple_of(DAY))
         .and_then(|seconds| i64::try_from(seconds / DAY).ok())

@@ -25,6 +25,7 @@ pub fn run(context: &Context, command: AuthCommand) -> Result<i32, Error> {
             AuthKeyCommand::List(_) => list(context).map(|()| 0),
             AuthKeyCommand::Set(typed) => set(context, typed.key),
             AuthKeyCommand::Verify(_) => verify(context),
+            AuthKeyCommand::Rm(typed) if typed.legacy => rm_legacy(context).map(|()| 0),
             AuthKeyCommand::Rm(_) => rm(context).map(|()| 0),
         },
     }
@@ -119,7 +120,7 @@ fn status(context: &Context) -> Result<i32, Error> {
 
 fn all(context: &Context) -> Result<Vec<Credential>, Error> {
     match context.settings.directory() {
-        Some(directory) => Ok(config::load::<Credentials>(directory)?.keys),
+        Some(directory) => Ok(config::load::<Credentials>(directory)?.into_keys()),
         None => Ok(Vec::new()),
     }
 }
@@ -315,7 +316,7 @@ pub(super) fn forget(context: &Context) -> Result<Credential, Error> {
     let directory = context.settings.directory_to_write()?;
     let aside = config::update::<Credentials>(directory, |credentials| {
         credentials
-            .keys
+            .keys()
             .retain(|key| (&key.api_url, key.org_id) != (&gone.api_url, gone.org_id));
     })?;
     context.tell_aside(aside);
@@ -333,5 +334,24 @@ fn rm(context: &Context) -> Result<(), Error> {
         "api_url": gone.api_url, "org_id": gone.org_id, "org_name": gone.org_name,
         "removed": true,
     });
+    render::one(context.format, &result, String::new)
+}
+
+/// Forgets a key of the official client's that belongs to no organization.
+fn rm_legacy(context: &Context) -> Result<(), Error> {
+    let directory = context.settings.directory_to_write()?;
+    let mut removed = false;
+    let aside = config::update::<Credentials>(directory, |credentials| {
+        // By its second and by its first form of that file.
+        for name in ["legacy_api_key", "api_key"] {
+            removed |= credentials.rest.remove(name).is_some();
+        }
+    })?;
+    context.tell_aside(aside);
+    context.talk.note(match removed {
+        true => "Forgot the official client's key that belongs to no organization",
+        false => "There is no key here that belongs to no organization",
+    });
+    let result = json!({ "legacy": true, "removed": removed });
     render::one(context.format, &result, String::new)
 }

@@ -26,9 +26,9 @@ struct Wanted {
     plan: Plan,
     timezone: Option<String>,
     hint: Option<String>,
-    /// Where not given, and a period is too little to know it by, the server chooses.
+    /// Where not given, the server chooses.
     grace: Option<u64>,
-    grace_is_ours: bool,
+    grace_is_automatic: bool,
     description: Option<String>,
     tags: Vec<String>,
     max_runtime: Option<u64>,
@@ -53,10 +53,10 @@ pub fn run(context: &Context, typed: CheckCreate) -> Result<(), Error> {
         return Err(lookup::no_project());
     }
     let api = context.api()?;
-    let grace_is_ours = wanted.grace_is_ours;
+    let grace_is_automatic = wanted.grace_is_automatic;
     let new = wanted.into_new(lookup::selected(&api, &selection)?);
     if dry_run {
-        return rehearse(context, &api, &new, grace_is_ours);
+        return rehearse(context, &api, &new, grace_is_automatic);
     }
     let check: Check = api
         .post("/checks", &new)
@@ -68,7 +68,7 @@ pub fn run(context: &Context, typed: CheckCreate) -> Result<(), Error> {
     if context.globals().quiet && context.format == render::Format::Table {
         return render::print(format!("{}\n", clean(&check.ping_url)).as_bytes());
     }
-    render::one(context.format, &check, || card(&check, grace_is_ours))
+    render::one(context.format, &check, || card(&check, grace_is_automatic))
 }
 
 /// Shows what would be created, and finds out what would stand in its way.
@@ -76,7 +76,7 @@ fn rehearse(
     context: &Context,
     api: &Api<'_>,
     new: &NewCheck,
-    grace_is_ours: bool,
+    grace_is_automatic: bool,
 ) -> Result<(), Error> {
     let projects = api.projects()?;
     let Some(project) = projects.iter().find(|p| p.id == new.project_id) else {
@@ -101,6 +101,13 @@ fn rehearse(
     context.talk.note(&format!(
         "This is what would be created; nothing was sent{unasked}"
     ));
+    let new = &NewCheck {
+        // As every server that speaks API.md chooses it.
+        grace_seconds: new
+            .grace_seconds
+            .or(new.period_seconds.map(default_grace_seconds)),
+        ..new.clone()
+    };
     render::one(context.format, new, || {
         let mut lines = vec![
             ("Name", clean(&new.name)),
@@ -112,7 +119,7 @@ fn rehearse(
             new.period_seconds,
             new.timezone.as_deref(),
         ));
-        lines.push(("Grace", grace(new.grace_seconds, grace_is_ours)));
+        lines.push(("Grace", grace(new.grace_seconds, grace_is_automatic)));
         if let Some(limit) = new.max_runtime_seconds {
             lines.push(("Max runtime", format_duration(limit)));
         }
@@ -279,11 +286,6 @@ fn settle(typed: CheckCreate) -> Result<Wanted, Error> {
             "'pakyas check create' needs --period: how often the job runs, as 3600, 5m, \"1h 30m\" or \"2 days\"; or --cron \"0 2 * * *\"",
         ));
     };
-    let grace = match (&plan, schedule.grace) {
-        (_, Some(grace)) => Some(grace),
-        (Plan::Every(period), None) => Some(default_grace_seconds(*period)),
-        (Plan::Cron(_), None) => None,
-    };
     let description = typed.description.filter(|text| !text.is_empty());
     if description
         .as_ref()
@@ -299,8 +301,8 @@ fn settle(typed: CheckCreate) -> Result<Wanted, Error> {
         plan,
         timezone: schedule.timezone,
         hint: schedule.hint,
-        grace,
-        grace_is_ours: schedule.grace.is_none(),
+        grace: schedule.grace,
+        grace_is_automatic: schedule.grace.is_none(),
         description,
         tags: typed.tags.as_deref().map(tags).unwrap_or_default(),
         max_runtime: typed
@@ -336,7 +338,7 @@ pub(super) fn threshold(flag: &str, text: Option<&str>) -> Result<Option<u32>, E
 }
 
 /// What a person needs next.
-fn card(check: &Check, grace_is_ours: bool) -> String {
+fn card(check: &Check, grace_is_automatic: bool) -> String {
     let mut lines = vec![("Slug", clean(&check.slug))];
     lines.extend(schedule(
         check.cron_expression.as_deref(),
@@ -344,7 +346,10 @@ fn card(check: &Check, grace_is_ours: bool) -> String {
         check.timezone.as_deref(),
     ));
     lines.extend([
-        ("Grace", grace(Some(check.grace_seconds), grace_is_ours)),
+        (
+            "Grace",
+            grace(Some(check.grace_seconds), grace_is_automatic),
+        ),
         ("Public id", check.public_id.to_string()),
         ("Ping URL", clean(&check.ping_url)),
     ]);
@@ -466,7 +471,7 @@ mod tests {
         assert_eq!(wanted.slug, "daily-backup");
         let wanted = settle(typed(None, Some("db-backup"), "1d")).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(wanted.name, "db-backup");
-        assert_eq!((wanted.grace, wanted.grace_is_ours), (Some(3_600), true));
+        assert_eq!((wanted.grace, wanted.grace_is_automatic), (None, true));
     }
 
     #[test]
@@ -477,7 +482,7 @@ mod tests {
             ..CheckCreate::default()
         })
         .unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!((wanted.grace, wanted.grace_is_ours), (None, true));
+        assert_eq!((wanted.grace, wanted.grace_is_automatic), (None, true));
         assert_eq!(wanted.plan, Plan::Cron("0 2 * * *".to_owned()));
     }
 }

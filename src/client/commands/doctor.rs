@@ -23,13 +23,14 @@ pub fn run(context: &Context, typed: &CheckDoctor) -> Result<i32, Error> {
     Ok(if fail_on.is_some_and(found) { FOUND } else { 0 })
 }
 
-/// The least severity that makes the command fail; none for `never`.
+/// The least severity that makes the command fail, an error where nothing is said; none for
+/// `never`.
 fn fail_on(typed: Option<&str>) -> Result<Option<Severity>, Error> {
     match typed.map(str::to_ascii_lowercase).as_deref() {
-        None | Some("never") => Ok(None),
+        Some("never") => Ok(None),
         Some("info") => Ok(Some(Severity::Info)),
         Some("warning") => Ok(Some(Severity::Warning)),
-        Some("error") => Ok(Some(Severity::Error)),
+        None | Some("error") => Ok(Some(Severity::Error)),
         Some(other) => Err(usage(format!(
             "--fail-on takes error, warning, info or never, not '{}'",
             other.escape_debug()
@@ -68,8 +69,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn severities_are_ordered_and_never_is_none() {
-        assert_eq!(fail_on(None).ok(), Some(None));
+    fn severities_are_ordered_and_an_error_is_one_by_itself() {
+        assert_eq!(fail_on(None).ok(), Some(Some(Severity::Error)));
         assert_eq!(fail_on(Some("NEVER")).ok(), Some(None));
         assert_eq!(fail_on(Some("Warning")).ok(), Some(Some(Severity::Warning)));
         assert!(fail_on(Some("fatal")).is_err());

@@ -6,7 +6,7 @@ use crate::client::render::clean;
 use crate::client::settings;
 
 pub fn run(context: &Context) -> Result<i32, Error> {
-    if settings::variable("PAKYAS_API_KEY").is_some() {
+    if settings::variable("PAKYAS_API_KEY").is_some() && !context.globals().ignore_env {
         return Err(Error::new(
             Kind::Refused,
             "The key is in PAKYAS_API_KEY, which only the shell can forget: unset PAKYAS_API_KEY",

@@ -13,7 +13,7 @@ use crate::client::error::{Error, Kind};
 use crate::client::lookup;
 use crate::client::render::{self, Format, Table, clean, milliseconds, or_dash, relative};
 use crate::schedule::format_duration;
-use crate::wire::{Check, PingList, PingRecord};
+use crate::wire::{Check, PingList, PingRecord, RecordId};
 
 /// How many pings are shown where nothing is said.
 const USUAL: u64 = 20;
@@ -21,7 +21,7 @@ const USUAL: u64 = 20;
 const MOST: u64 = 10_000;
 /// How many a page of the API has at most (API.md).
 const PAGE: u64 = 1_000;
-/// How much of an id the table shows, characters.
+/// How much of an id that is a text the table shows, characters.
 const SHORT: usize = 8;
 /// How much later than it happened the server must have learned of a ping for the table to say
 /// so, seconds.
@@ -96,7 +96,10 @@ fn table(context: &Context, pings: &[PingRecord]) -> String {
     );
     for ping in pings {
         let output = if ping.has_body {
-            ping.id.to_string().chars().take(SHORT).collect()
+            match &ping.id {
+                RecordId::Number(number) => number.to_string(),
+                RecordId::Text(text) => text.chars().take(SHORT).collect(),
+            }
         } else {
             "-".to_owned()
         };
@@ -131,13 +134,14 @@ fn lateness(ping: &PingRecord) -> String {
     }
 }
 
-/// Prints what the run whose ping is `wanted` (an id, its beginning, or `last`) wrote.
+/// Prints what the run whose ping is `wanted` (an id, the beginning of one that is a text, or `last`) wrote.
 fn output(context: &Context, api: &Api<'_>, check: &Check, wanted: &str) -> Result<(), Error> {
     let wanted = wanted.to_ascii_lowercase();
-    let is_wanted = |ping: &PingRecord| {
-        ping.has_body
-            && (wanted == "last" || (wanted.len() >= 4 && ping.id.to_string().starts_with(&wanted)))
+    let is_called = |id: &RecordId| match id {
+        RecordId::Number(number) => number.to_string() == wanted,
+        RecordId::Text(text) => wanted.len() >= 4 && text.starts_with(&wanted),
     };
+    let is_wanted = |ping: &PingRecord| ping.has_body && (wanted == "last" || is_called(&ping.id));
     let list = pings(api, check, MOST, is_wanted)?;
     let Some(ping) = list.pings.iter().find(|ping| is_wanted(ping)) else {
         return Err(Error::new(

@@ -53,14 +53,17 @@ const INTERRUPTED: i32 = 130;
 /// # Errors
 /// Where it could not be done.
 pub fn run(invocation: Invocation) -> Result<i32, Error> {
+    let idle = invocation.idle_flags();
     let Invocation {
         globals,
         command,
         rest,
+        faults,
+        ..
     } = invocation;
     // The job comes first: nothing may be read before it runs, not even a setting.
     if let Command::Monitor(typed) = command {
-        return monitor::run(typed, rest, &globals);
+        return monitor::run(typed, rest, faults, idle, &globals);
     }
     // These two are asked by shells and by packagers: no file matters to them.
     match &command {
@@ -73,6 +76,9 @@ pub fn run(invocation: Invocation) -> Result<i32, Error> {
         Command::Ping(_) => Context::for_a_report(globals)?,
         _ => Context::new(globals)?,
     };
+    if let Some(idle) = idle {
+        context.talk.note(&idle);
+    }
     match command {
         Command::Login(typed) => login::run(&context, typed),
         Command::Auth(typed) => auth::run(&context, typed.command),

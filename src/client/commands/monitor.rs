@@ -12,61 +12,80 @@ use crate::client::monitor::{self, Capture, DEFAULT_KILL_AFTER, DEFAULT_PING_TIM
 use crate::client::settings::Settings;
 use crate::schedule::parse_duration;
 
-pub fn run(typed: Monitor, rest: Option<Vec<OsString>>, globals: &Globals) -> Result<i32, Error> {
-    Ok(monitor::run(job(typed, rest)?, globals))
+pub fn run(
+    typed: Monitor,
+    rest: Option<Vec<OsString>>,
+    faults: Vec<Error>,
+    idle: Option<String>,
+    globals: &Globals,
+) -> Result<i32, Error> {
+    let mut job = job(typed, rest, faults)?;
+    job.idle = idle;
+    Ok(monitor::run(job, globals))
 }
 
-fn job(typed: Monitor, rest: Option<Vec<OsString>>) -> Result<Job, Error> {
-    let (target, bad_public_id) = target(typed.slug, typed.public_id)?;
+/// The job that was typed. What is wrong about how it is to be watched is left out and kept with
+/// it, because it runs all the same, but with `--strict`.
+fn job(typed: Monitor, rest: Option<Vec<OsString>>, mut faults: Vec<Error>) -> Result<Job, Error> {
     let command = rest.filter(|words| !words.is_empty()).ok_or_else(|| {
         usage("'pakyas monitor' needs a command after '--': pakyas monitor SLUG -- COMMAND")
     })?;
+    let (target, no_target) = target(typed.slug, typed.public_id, &mut faults);
     let capture = match typed.capture.as_deref() {
         None | Some("auto") => Capture::Auto,
         Some("none") => Capture::None,
         Some("stderr") => Capture::Stderr,
         Some("all") => Capture::All,
         Some(other) => {
-            return Err(usage(format!(
+            faults.push(usage(format!(
                 "--capture: '{}' is none of auto, none, stderr and all",
                 other.escape_debug()
             )));
+            Capture::Auto
         }
     };
-    let duration = |flag: &str, text: Option<String>| match text {
-        Some(text) => match parse_duration(&text) {
-            Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
-            Err(bad) => Err(usage(format!("{flag}: {bad}"))),
-        },
-        None => Ok(None),
+    let mut duration = |flag: &str, text: Option<String>| match parse_duration(&text?) {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(bad) => {
+            faults.push(usage(format!("{flag}: {bad}")));
+            None
+        }
     };
-    let timeout = duration("--timeout", typed.timeout)?;
+    let timeout = duration("--timeout", typed.timeout);
+    let kill_after = duration("--kill-after", typed.kill_after);
+    let ping_timeout = duration("--ping-timeout", typed.ping_timeout);
     if timeout == Some(Duration::ZERO) {
-        return Err(usage(
+        faults.push(usage(
             "--timeout: 0 leaves the job no time; leave the flag out to set no limit",
         ));
     }
+    if typed.strict && !faults.is_empty() {
+        return Err(faults.swap_remove(0));
+    }
+    let fault = |error: Error| error.first_line().to_owned();
     Ok(Job {
         command,
         target,
-        bad_public_id,
+        no_target,
+        faults: faults.into_iter().map(fault).collect(),
+        idle: None,
         capture,
         no_output: typed.no_output,
-        timeout,
-        kill_after: duration("--kill-after", typed.kill_after)?.unwrap_or(DEFAULT_KILL_AFTER),
+        timeout: timeout.filter(|timeout| !timeout.is_zero()),
+        kill_after: kill_after.unwrap_or(DEFAULT_KILL_AFTER),
         strict: typed.strict,
-        ping_timeout: duration("--ping-timeout", typed.ping_timeout)?
-            .unwrap_or(DEFAULT_PING_TIMEOUT),
+        ping_timeout: ping_timeout.unwrap_or(DEFAULT_PING_TIMEOUT),
     })
 }
 
 /// The check that the job is reported to. A text that can be neither a slug nor a public id
 /// is kept as a slug: that it can't be found is told after the job, which runs all the same. With
-/// it comes what is wrong with a public id that can't be one.
+/// it comes why there is no such check, where that is plain from what was typed.
 fn target(
     slug: Option<String>,
     public_id: Option<String>,
-) -> Result<(Target, Option<Error>), Error> {
+    faults: &mut Vec<Error>,
+) -> (Target, Option<Error>) {
     let of = |text: String| Target::by_id(&text).unwrap_or(Target::Slug(text));
     let from = match public_id {
         Some(_) => "--public-id",
@@ -80,15 +99,26 @@ fn target(
         (typed, _) => typed,
     };
     match (slug, public_id) {
-        (Some(_), Some(_)) => Err(usage("Give the slug or --public-id, not both")),
-        (Some(text), None) => Ok((of(text), None)),
+        (Some(_), Some(text)) if Target::by_id(&text).is_some() => {
+            faults.push(usage("Give the slug or --public-id, not both"));
+            (of(text), None)
+        }
+        (Some(slug), Some(_)) => {
+            faults.push(usage("Give the slug or --public-id, not both"));
+            (of(slug), None)
+        }
+        (Some(text), None) => (of(text), None),
         (None, Some(text)) => {
             let target = of(text);
             let bad = matches!(target, Target::Slug(_)).then(|| not_a_public_id(from));
-            Ok((target, bad))
+            (target, bad)
         }
-        (None, None) => Err(usage(
-            "'pakyas monitor' needs a check: pakyas monitor SLUG -- COMMAND, or --public-id ID, or PAKYAS_PUBLIC_ID",
-        )),
+        (None, None) => {
+            let missing = usage(
+                "'pakyas monitor' needs a check: pakyas monitor SLUG -- COMMAND, or --public-id ID, or PAKYAS_PUBLIC_ID",
+            );
+            faults.push(missing.clone());
+            (Target::Slug(String::new()), Some(missing))
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::client::settings::Settings;
 use crate::schedule::parse_duration;
 use crate::wire::check::is_slug;
 use crate::wire::ping::{Kind, Signal};
-use crate::wire::{OUTPUT_LIMIT, RUN_ID_MAX};
+use crate::wire::{NUMBER_MAX, OUTPUT_LIMIT, RUN_ID_MAX};
 
 /// How long to keep trying where nothing is said.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -37,7 +37,10 @@ pub fn run(context: &Context, typed: args::Ping) -> Result<i32, Error> {
     let mut ping = Ping::new(signal, at);
     ping.run_id = typed.run.as_deref().map(run_id).transpose()?;
     ping.duration_ms = match &typed.duration_ms {
-        Some(text) => Some(number("--duration-ms", text, 0, i64::MAX.unsigned_abs())?),
+        // A longer run is reported as one of 24.8 days, which is better than not at all.
+        Some(text) => {
+            Some(number("--duration-ms", text, 0, i64::MAX.unsigned_abs())?.min(NUMBER_MAX))
+        }
         None => None,
     };
     ping.body = match typed.message.as_deref() {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::patience::Following;
-use super::{Context, check as checks, usage};
+use super::{Context, check as checks, number, usage};
 use crate::client::api::Api;
 use crate::client::args::CheckTail;
 use crate::client::error::{Error, Kind};
@@ -21,6 +21,7 @@ use crate::client::render::{self, Format, clean};
 use crate::schedule::parse_duration;
 use crate::sys::{self, Await};
 use crate::wire::Check;
+use crate::wire::RecordId;
 use crate::wire::history::{EVENT_CLASSES, EventPage, EventRecord};
 
 /// How many events are shown where nothing is said.
@@ -40,6 +41,10 @@ const LOOK_BACK: SignedDuration = SignedDuration::from_secs(60);
 pub fn run(context: &Context, typed: &CheckTail) -> Result<(), Error> {
     let types = types(typed.types.as_deref())?;
     let since = typed.since.as_deref().map(since).transpose()?;
+    let limit = match &typed.limit {
+        None => since.as_ref().map_or(USUAL, |_| MOST),
+        Some(text) => usize::try_from(number("--limit", text, 1, MOST as u64)?).unwrap_or(MOST),
+    };
     if typed.follow && context.format == Format::Json {
         return Err(usage(
             "What is followed has no end, and so is not one JSON document; use --format ndjson",
@@ -70,7 +75,7 @@ pub fn run(context: &Context, typed: &CheckTail) -> Result<(), Error> {
         followed: Vec::new(),
     };
     tail.take_in(list);
-    tail.begin(since.as_deref())?;
+    tail.begin(since.as_deref(), limit)?;
     if typed.follow { tail.follow() } else { Ok(()) }
 }
 
@@ -145,7 +150,7 @@ struct Followed {
     sign: Option<Sign>,
     newest: Option<Timestamp>,
     /// What was shown lately, and when it was taken into account.
-    seen: HashMap<Uuid, Timestamp>,
+    seen: HashMap<RecordId, Timestamp>,
 }
 
 impl Followed {
@@ -153,7 +158,7 @@ impl Followed {
     fn unseen(&mut self, mut events: Vec<EventRecord>) -> Vec<EventRecord> {
         events.retain(|event| !self.seen.contains_key(&event.id));
         for event in &events {
-            self.seen.insert(event.id, event.effective_at);
+            self.seen.insert(event.id.clone(), event.effective_at);
             self.newest = self.newest.max(Some(event.effective_at));
         }
         if let Some(from) = self.look_back() {
@@ -211,9 +216,8 @@ impl Tail<'_> {
         self.followed.truncate(CHECKS);
     }
 
-    /// Shows what has happened: since then, or the last few things.
-    fn begin(&mut self, since: Option<&str>) -> Result<(), Error> {
-        let most = since.map_or(USUAL, |_| MOST);
+    /// Shows the last `most` things that have happened, where a time is given since then.
+    fn begin(&mut self, since: Option<&str>, most: usize) -> Result<(), Error> {
         let mut all = Vec::new();
         for index in 0..self.followed.len() {
             let known = &self.followed[index];
@@ -231,8 +235,8 @@ impl Tail<'_> {
             all.extend(events.into_iter().map(|event| (index, event)));
         }
         all.sort_by_key(|(_, event)| event.effective_at);
-        if since.is_none() {
-            all.drain(..all.len().saturating_sub(USUAL));
+        if most < MOST {
+            all.drain(..all.len().saturating_sub(most));
         }
         if all.is_empty() {
             self.context.talk.note("Nothing has happened in that time");

@@ -48,9 +48,14 @@ pub struct Job {
     pub command: Vec<OsString>,
     /// The check that it is reported to.
     pub target: Target,
-    /// That the public id which was given can't be one, where that is so: told where the report
-    /// goes nowhere, because the job runs all the same.
-    pub bad_public_id: Option<Error>,
+    /// Why there can be no such check, where what was typed tells: said where the report goes
+    /// nowhere, because the job runs all the same.
+    pub no_target: Option<Error>,
+    /// What was typed and is left out because it can't be understood, a sentence each: said, and
+    /// kept with the run.
+    pub faults: Vec<String>,
+    /// What to say of flags that have no effect.
+    pub idle: Option<String>,
     /// Which of its streams pass through the wrapper.
     pub capture: Capture,
     /// Reports no output; then none needs to pass through the wrapper either.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::super::delivery::{Moment, Ping};
 use super::tail::Tail;
 use crate::sys::{self, Status};
-use crate::wire::OUTPUT_LIMIT;
 use crate::wire::ping::Signal;
+use crate::wire::{NUMBER_MAX, OUTPUT_LIMIT};
 
 /// The exit code of a job that ran out of time, as timeout(1) has it.
 const TIMED_OUT: u8 = 124;
@@ -98,17 +98,25 @@ impl Ending {
         }
     }
 
-    /// What goes with the report: nothing for a success; for a failure why, where there is more
-    /// to say than the exit code, and the end of the output, in at most [`OUTPUT_LIMIT`] bytes.
-    pub fn body(&self, tail: Option<&Tail>) -> Vec<u8> {
-        if self.code() == 0 {
-            return Vec::new();
+    /// What goes with the report: what of the command line was left out (`faults`); for a failure
+    /// also why, where there is more to say than the exit code, and the end of the output, in at
+    /// most [`OUTPUT_LIMIT`] bytes.
+    pub fn body(&self, faults: &[String], tail: Option<&Tail>) -> Vec<u8> {
+        let mut body = Vec::new();
+        let mut line = |text: &str| {
+            let line: String = text.chars().take(1000).collect();
+            body.extend_from_slice(line.as_bytes());
+            body.push(b'\n');
+        };
+        if !faults.is_empty() {
+            line(&format!("pakyas left out: {}", faults.join("; ")));
         }
-        let mut body = self.reason().map_or_else(Vec::new, |reason| {
-            let mut line: String = reason.chars().take(1000).collect();
-            line.push('\n');
-            line.into_bytes()
-        });
+        if self.code() == 0 {
+            return body;
+        }
+        if let Some(reason) = self.reason() {
+            line(&reason);
+        }
         if let Some(tail) = tail {
             let room = OUTPUT_LIMIT.saturating_sub(body.len());
             body.extend_from_slice(&tail.cut(room));
@@ -164,7 +172,9 @@ impl Measured {
 }
 
 fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    // A longer run (24.8 days) is reported as one of that long, which is better than not at all.
+    millis.min(NUMBER_MAX)
 }
 
 #[cfg(test)]
@@ -200,7 +210,7 @@ mod tests {
         for line in 0..10_000 {
             tail.push(format!("line {line}\n").as_bytes());
         }
-        let body = ended(killed(15)).body(Some(&tail));
+        let body = ended(killed(15)).body(&[], Some(&tail));
         assert!(body.len() <= OUTPUT_LIMIT);
         let text = String::from_utf8(body).unwrap();
         let lines: Vec<&str> = text.lines().collect();
@@ -214,7 +224,7 @@ mod tests {
     fn a_success_is_reported_without_output() {
         let mut tail = Tail::new(10);
         tail.push(b"done\n");
-        assert_eq!(ended(Status::Exited(0)).body(Some(&tail)), b"");
+        assert_eq!(ended(Status::Exited(0)).body(&[], Some(&tail)), b"");
     }
 
     #[test]
@@ -227,7 +237,7 @@ mod tests {
         };
         assert_eq!(ending.code(), 124);
         assert_eq!(
-            ending.body(None),
+            ending.body(&[], None),
             b"ran out of time after 5m; ended by SIGKILL\n"
         );
     }

@@ -65,6 +65,7 @@ pub fn run(
         terminal.hand_to(sys::own_group());
     }
     drop(plan);
+    tell_of_faults(job, talk);
     let (ending, measured) = match spawned {
         Ok(pid) => {
             sys::let_go_of_stdin_and_stdout();
@@ -88,7 +89,7 @@ pub fn run(
     let deadline = measured.ended + ping_timeout;
 
     let drained = after.attend(Some(measured.ended + DRAIN), || output.is_done());
-    let body = output.with_tail(|tail| ending.body(tail));
+    let body = output.with_tail(|tail| ending.body(&job.faults, tail));
     talk.tell(|| format!("the job ended: {}", ending.summary()));
     let ping = measured.ping(&ending, body);
     let lost = if drained == Attended::CutShort {
@@ -110,6 +111,17 @@ pub fn run(
         return LOST;
     }
     code
+}
+
+/// Says in one line what was typed and has no effect.
+fn tell_of_faults(job: &Job, talk: Talk) {
+    if !job.faults.is_empty() {
+        let faults = job.faults.join("; ");
+        talk.warn(&format!("{faults} (the job runs without it)"));
+    }
+    if let Some(idle) = &job.idle {
+        talk.warn(idle);
+    }
 }
 
 /// Told to end before the run was reported: its report is kept on disk for another pakyas to
@@ -136,7 +148,7 @@ fn tell_of_losses(mail: &mut Mail, job: &Job, talk: Talk) -> bool {
             return false;
         }
         Some(Delivery::Lost(error)) => {
-            let error = job.bad_public_id.as_ref().unwrap_or(error);
+            let error = job.no_target.as_ref().unwrap_or(error);
             talk.warn(&format!(
                 "this run could not be reported: {}",
                 error.first_line()

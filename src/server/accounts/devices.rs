@@ -50,6 +50,8 @@ pub struct Device {
     pub name: String,
     /// The version of the program that asks.
     pub version: Option<String>,
+    /// Whether it is the official client, which has its own word for a refusal.
+    pub is_official: bool,
     /// The organization that it would like.
     pub org_id: Option<Uuid>,
     /// Where it asks from.
@@ -183,6 +185,7 @@ mod tests {
         Device {
             name: "web-1".to_owned(),
             version: None,
+            is_official: false,
             org_id: None,
             peer: IpAddr::V4(Ipv4Addr::from(peer)),
             asked_at: 1000,

@@ -97,7 +97,8 @@ pub fn fit(mut delivery: Delivery) -> String {
     }
 }
 
-/// One sentence for people about a ping, `late` milliseconds after it happened.
+/// One sentence for people about a ping, with "success" or "failed" where it is about an end, for
+/// programs that look for these words (API.md); `late` milliseconds after it happened.
 pub fn signal(
     kind: Kind,
     exit_code: Option<u8>,
@@ -106,7 +107,7 @@ pub fn signal(
 ) -> String {
     let mut text = match (kind, exit_code) {
         (Kind::Start, _) => "A run started".to_owned(),
-        (Kind::Success, _) => "A run succeeded".to_owned(),
+        (Kind::Success, _) => "A run ended in success".to_owned(),
         (Kind::Fail, Some(code)) => format!("A run failed with exit code {code}"),
         (Kind::Fail, None) => "A run failed".to_owned(),
         (Kind::Log, _) => "A run said something".to_owned(),
@@ -149,7 +150,7 @@ pub fn change(
     format!("It went from {} to {}: {why}", from.as_str(), to.as_str())
 }
 
-/// One sentence for people about an alert that said `said`, and how far it got on its way to
+/// One sentence for people about an alert that said `said`, with "sent" where it was delivered, and how far it got on its way to
 /// `channels` (objects with `name` and `state`).
 pub fn told(said: Option<&str>, channels: &[Value]) -> String {
     let said = said.unwrap_or("An alert was due");
@@ -163,9 +164,9 @@ pub fn told(said: Option<&str>, channels: &[Value]) -> String {
     };
     let mut parts = Vec::new();
     for (state, words) in [
-        ("delivered", "told"),
+        ("delivered", "sent to"),
         ("pending", "on its way to"),
-        ("failed", "could not be told to"),
+        ("failed", "could not be delivered to"),
     ] {
         let names = named(state);
         if !names.is_empty() {

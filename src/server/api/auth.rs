@@ -113,6 +113,7 @@ pub(super) fn begin(app: &App, request: &Request) -> Answer {
     let now = clock::now();
     let device = Device {
         name: said(login.device_name).unwrap_or_else(|| "a machine without a name".to_owned()),
+        is_official: login.cli_version.is_some() && is_official(request),
         version: said(login.cli_version),
         org_id: login.target_org_id,
         peer: request.peer,
@@ -140,6 +141,14 @@ pub(super) fn begin(app: &App, request: &Request) -> Answer {
     )))
 }
 
+/// Whether a login that names its version is the official client's: it logs in without a
+/// `User-Agent`, and introduces itself as `pakyas-cli` elsewhere.
+fn is_official(request: &Request) -> bool {
+    request
+        .header(header::USER_AGENT.as_str())
+        .is_none_or(|agent| agent.starts_with("pakyas-cli/"))
+}
+
 /// What a machine said of itself, short and without what could steer a screen.
 fn said(text: Option<String>) -> Option<String> {
     let clean = |c: &char| !c.is_control();
@@ -163,16 +172,21 @@ pub(super) fn poll(app: &App, request: &Request) -> Answer {
     };
     let now = clock::now();
     let told = app.accounts.devices.poll(&token, now);
+    // API.md's word, but for a client that knows another one and calls this one unknown.
+    let refusal = match &told {
+        Some(asking) if asking.device.is_official => "cancelled",
+        _ => "denied",
+    };
     let answer = match &told {
         None => state("expired"),
         Some(asking) => match asking.decision {
             Decision::Pending => state("pending"),
-            Decision::Denied => state("denied"),
+            Decision::Denied => state(refusal),
             Decision::Done => state("expired"),
             Decision::Approved { org_id, user_id } => {
                 match hand_out(app, org_id, user_id, asking.device.name.clone()) {
                     // Who approved has left meanwhile, or the organization is gone.
-                    Err(StoreError::Gone) => state("denied"),
+                    Err(StoreError::Gone) => state(refusal),
                     Err(error) => {
                         app.accounts.devices.give_back(asking, now);
                         return Err(error.into());

@@ -23,6 +23,7 @@ pub(super) fn merge(
     let asked_cron = nulls.or_empty("cron_expression", change.cron_expression);
     let is_new =
         |cron: &String| !cron.trim().is_empty() && Some(cron) != old.cron_expression.as_ref();
+    let comes_back = asked_cron.is_some() && asked_cron == old.cron_expression;
     let simple = change.schedule_type == Some(ScheduleType::Simple);
     let cron = match asked_cron {
         Some(cron) if simple && is_new(&cron) && old.schedule_type == ScheduleType::Simple => {
@@ -47,6 +48,7 @@ pub(super) fn merge(
         change.grace_seconds,
         old.grace_seconds,
     );
+
     let (alert_after_miss_pings, missed_before_alert) = newer(
         change.alert_after_miss_pings,
         change.missed_before_alert,
@@ -57,6 +59,13 @@ pub(super) fn merge(
         change.alert_after_failures,
         old.alert_after_fail_pings,
     );
+    // Of a cron expression the shortest gap is shown as its period, and comes back with the rest.
+    let stays_cron = cron.as_ref().is_some_and(|cron| !cron.trim().is_empty());
+    let is_shown = old.schedule_type == ScheduleType::Cron
+        && change.period_seconds == old.period_seconds
+        && (stays_cron || comes_back);
+    let period = change.period_seconds.filter(|_| !is_shown).or(kept);
+    let period = period.or(change.period_seconds.filter(|_| !stays_cron));
     // A whole check that was simple and got a cron expression still says so.
     let schedule_type = change.schedule_type.filter(|_| !(simple && cron.is_some()));
     Ok(NewCheck {
@@ -68,7 +77,7 @@ pub(super) fn merge(
             .or(old.description),
         tags: change.tags.unwrap_or(old.tags),
         schedule_type,
-        period_seconds: change.period_seconds.or(kept),
+        period_seconds: period,
         cron_expression: cron,
         timezone: nulls
             .or_empty("timezone", change.timezone)
@@ -83,6 +92,8 @@ pub(super) fn merge(
         missed_before_alert,
         alert_after_fail_pings,
         alert_after_failures,
+        public_id: None,
+        paused: change.paused,
     })
 }
 

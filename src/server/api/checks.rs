@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::check_change::merge;
 use super::{
-    Answer, ApiError, App, description, id, id_parameter, json, json_and_nulls, name, own_org,
+    Answer, ApiError, App, description, id, id_parameter, json_and_nulls, lacks, name, own_org,
 };
 use crate::schedule::cron::Cron;
 use crate::schedule::{MAX_SECONDS, MIN_PERIOD_SECONDS, crontab, zone};
@@ -24,11 +24,11 @@ const TAG_LENGTH_MAX: usize = 50;
 
 pub(super) fn list(app: &App, caller: &Caller, request: &Request) -> Answer {
     own_org(caller, id_parameter(request, "org_id")?)?;
-    let which = match id_parameter(request, "project_id")? {
-        Some(project) => {
-            own_project(app, caller, project)?;
-            Which::OfProject(project)
-        }
+    let which = match request
+        .parameter("project_id")
+        .filter(|text| !text.is_empty())
+    {
+        Some(project) => Which::OfProject(project_called(app, caller, &project)?),
         None => Which::All,
     };
     Ok(Response::json(StatusCode::OK, &find(app, caller, &which)?))
@@ -40,7 +40,16 @@ pub(super) fn get(app: &App, caller: &Caller, check: &str) -> Answer {
 }
 
 pub(super) fn create(app: &App, caller: &Caller, request: &Request) -> Answer {
-    let check = make(app, caller, json(request)?)?;
+    let (mut asked, nulls): (NewCheck, _) = json_and_nulls(request)?;
+    if asked.public_id.is_some() && !caller.may("manage") {
+        return Err(lacks(caller, "manage"));
+    }
+    // Programs leave out a grace of 0, and say null where the server is to choose one.
+    let is_automatic = nulls.contain("grace_seconds") || nulls.contain("missing_after_seconds");
+    if asked.missing_after_seconds.is_none() && !is_automatic {
+        asked.grace_seconds = asked.grace_seconds.or(Some(0));
+    }
+    let check = make(app, caller, asked)?;
     Ok(Response::json(StatusCode::CREATED, &check))
 }
 
@@ -130,6 +139,22 @@ pub(in crate::server) fn find_one(app: &App, caller: &Caller, id: Uuid) -> Resul
         .ok_or_else(|| ApiError::not_found("There is no check with this id"))
 }
 
+/// The caller's project that an id, a slug or a name in any case means.
+fn project_called(app: &App, caller: &Caller, text: &str) -> Result<Uuid, ApiError> {
+    if let Ok(id) = text.parse() {
+        return own_project(app, caller, id).map(|()| id);
+    }
+    let projects = app
+        .store
+        .read(|connection| projects::list(connection, caller.org_id))?;
+    let text = text.trim().to_lowercase();
+    let slug = projects.iter().find(|project| project.slug == text);
+    let found = slug.or_else(|| projects.iter().find(|p| p.name.to_lowercase() == text));
+    found.map(|project| project.id).ok_or_else(|| {
+        ApiError::not_found("There is no project with this id, slug or name; see GET /projects")
+    })
+}
+
 fn own_project(app: &App, caller: &Caller, project: Uuid) -> Result<(), ApiError> {
     app.store
         .read(|connection| projects::get(connection, caller.org_id, project))?
@@ -168,7 +193,15 @@ pub(in crate::server) fn settle(new: NewCheck) -> Result<Settled, ApiError> {
             "A check may have up to 20 tags of 1 to 50 characters each",
         ));
     }
+    if new.public_id.is_some_and(|id| id.is_nil() || id.is_max()) {
+        return Err(ApiError::field(
+            "public_id",
+            "This public id is anybody's guess; give the one that the check had, or leave it out",
+        ));
+    }
     Ok(Settled {
+        public_id: new.public_id,
+        paused: new.paused,
         project_id: new.project_id,
         name: name(&new.name)?,
         slug: new.slug,

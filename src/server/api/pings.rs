@@ -201,7 +201,9 @@ pub(super) fn incoming(request: &Request, signal: Signal) -> Result<Incoming, Ap
         age,
         idempotency_key,
         run_id,
-        duration: measured(request, wire::header::DURATION)?,
+        duration: measured(request, wire::header::DURATION)?
+            .map(short_enough)
+            .transpose()?,
         cpu_ms: measured(request, wire::header::CPU_MS)?,
         max_rss_kb: measured(request, wire::header::MAX_RSS_KB)?,
         clock_off: clock_off(request, received_at),
@@ -271,6 +273,17 @@ fn measured(request: &Request, name: &'static str) -> Result<Option<i64>, ApiErr
     }
 }
 
+/// A duration that other programs can keep, milliseconds.
+fn short_enough(duration: i64) -> Result<i64, ApiError> {
+    match duration.unsigned_abs() <= wire::NUMBER_MAX {
+        true => Ok(duration),
+        false => Err(ApiError::field(
+            wire::header::DURATION,
+            "X-Pakyas-Duration is over 2147483647 milliseconds (24.8 days); send that for a longer run",
+        )),
+    }
+}
+
 /// `GET /checks/{id}/pings`.
 pub(super) fn history(app: &App, caller: &Caller, check: &str, request: &Request) -> Answer {
     let limit = match request.parameter("limit") {
@@ -281,7 +294,12 @@ pub(super) fn history(app: &App, caller: &Caller, check: &str, request: &Request
             .filter(|limit| (1..=PAGE_MAX).contains(limit))
             .ok_or_else(|| bad("'limit' must be 1 to 1000"))?,
     };
-    let before = super::id_parameter(request, "before")?;
+    let before = match request.parameter("before") {
+        None => None,
+        Some(id) => Some(pings::row_called(&id).ok_or_else(|| {
+            bad("'before' must be the id of a ping; leave it out for the newest")
+        })?),
+    };
     let row = check_row(app, caller, check)?;
     let page = app
         .store
@@ -292,7 +310,8 @@ pub(super) fn history(app: &App, caller: &Caller, check: &str, request: &Request
 /// `GET /checks/{id}/pings/{ping_id}/body`.
 pub(super) fn output(app: &App, caller: &Caller, check: &str, ping: &str) -> Answer {
     let row = check_row(app, caller, check)?;
-    let ping = id(ping, "ping")?;
+    let ping = pings::row_called(ping)
+        .ok_or_else(|| ApiError::not_found("There is no ping with this id"))?;
     let body = app
         .store
         .read(|connection| pings::body(connection, row, ping))?

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::super::engine::{Event, Held, Millis, Rules, Run, Schedule, State, Windows};
 use super::live::LiveCheck;
 use super::maintenance::Plan;
-use super::schedules::Schedules;
-use super::{Desk, StoreError, channels, maintenance, taken, timestamp, unsigned};
+use super::schedules::{Schedules, shortest_gap};
+use super::{Desk, StoreError, channels, maintenance, narrow, taken, timestamp, unsigned};
 use crate::random;
 use crate::wire::{Check, ScheduleType, Status};
 
@@ -39,6 +39,10 @@ pub struct Settled {
     pub miss_threshold: u32,
     /// Failures in a row before an alert.
     pub fail_threshold: u32,
+    /// A new check's public id, where it had one elsewhere.
+    pub public_id: Option<Uuid>,
+    /// Whether it is to be paused; where nothing is said it stays as it is.
+    pub paused: Option<bool>,
 }
 
 /// Which checks to list.
@@ -66,9 +70,16 @@ fn rules(schedule: Schedule, grace: i64, max_runtime: Option<i64>, miss: u32, fa
 /// Creates a check and gives its id.
 ///
 /// # Errors
-/// [`StoreError::Taken`] where its project has a check of that slug; else as SQLite says.
+/// [`StoreError::Taken`] where its project has a check of that slug, or any check has or had
+/// that public id; else as SQLite says.
 pub fn create(desk: &mut Desk<'_>, org_id: Uuid, new: &Settled) -> Result<Uuid, StoreError> {
-    let (id, public_id) = (random::uuid()?, random::uuid()?);
+    let (id, public_id) = match new.public_id {
+        None => (random::uuid()?, random::uuid()?),
+        Some(public_id) if is_public_id(desk.connection, public_id)? => {
+            return Err(StoreError::Taken("public_id"));
+        }
+        Some(public_id) => (random::uuid()?, public_id),
+    };
     let now = desk.now;
     let state = State::new(now);
     desk.connection
@@ -115,7 +126,17 @@ pub fn create(desk: &mut Desk<'_>, org_id: Uuid, new: &Settled) -> Result<Uuid, 
             state,
         },
     );
+    if new.paused == Some(true) {
+        desk.apply(row, &Event::Paused, None)?;
+    }
     Ok(id)
+}
+
+/// Whether any check has or had this public id, whosever it is: an address names one check.
+fn is_public_id(connection: &Connection, public_id: Uuid) -> Result<bool, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM check_ WHERE public_id = ?)")?
+        .query_row([public_id], |row| row.get(0))?)
 }
 
 impl Settled {
@@ -181,6 +202,16 @@ pub fn update(
     if moves {
         let mut plan = Plan::load(desk.connection, Some(org_id), desk.now)?;
         desk.change_windows(row, plan.of(org_id, new.project_id, id))?;
+    }
+    if let Some(paused) = new.paused {
+        let status: String = desk
+            .connection
+            .prepare_cached("SELECT status FROM check_ WHERE row = ?")?
+            .query_row([row], |row| row.get(0))?;
+        // A check that is sent back as it was is not resumed, which would begin it anew.
+        if paused != (status == Status::Paused.as_str()) {
+            pause(desk, org_id, id, paused)?;
+        }
     }
     Ok(())
 }
@@ -531,10 +562,14 @@ impl Stored {
 
     fn on_the_wire(self, public_url: &str, now: Millis) -> Check {
         let Self { rules, state, .. } = self;
-        let seconds = |millis: Millis| unsigned(millis / 1000);
+        let seconds = |millis: Millis| narrow(millis / 1000);
+        let count = |count: u32| count.min(i32::MAX.unsigned_abs());
         let (schedule_type, period_seconds) = match rules.schedule {
             Schedule::Period(period) => (ScheduleType::Simple, Some(seconds(period))),
-            Schedule::Cron(_) => (ScheduleType::Cron, None),
+            Schedule::Cron(_) => {
+                let expression = self.cron.as_deref().unwrap_or_default();
+                (ScheduleType::Cron, Some(shortest_gap(expression, now)))
+            }
         };
         let misses = state.misses(&rules, now);
         Check {
@@ -557,14 +592,14 @@ impl Stored {
             missed_before_alert: rules.miss_threshold,
             alert_after_fail_pings: rules.fail_threshold,
             alert_after_failures: rules.fail_threshold,
-            consecutive_missed_pings: misses,
-            consecutive_failures: state.failures,
+            consecutive_missed_pings: count(misses),
+            consecutive_failures: count(state.failures),
             status: state.status,
             paused: state.status == Status::Paused,
             running: !state.runs.is_empty(),
             last_ping_at: state.last_ping.map(timestamp),
             last_start_at: state.last_start.map(timestamp),
-            last_duration_ms: state.last_duration.map(unsigned),
+            last_duration_ms: state.last_duration.map(narrow),
             next_ping_expected_at: state.expected.map(timestamp),
             ping_url: format!("{public_url}/{}", self.public_id),
             created_at: timestamp(self.created_at),

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::super::alerts::message;
 use super::super::engine::{self, Effect, Event, Millis};
-use super::pings::{id_of, id_of_event};
-use super::{StoreError, timestamp, unsigned};
+use super::pings::{number_of, number_of_event};
+use super::{StoreError, narrow, timestamp, unsigned};
 use crate::wire::history::{EventPage, EventRecord, EventType};
 use crate::wire::{Kind, Status};
 
@@ -247,11 +247,11 @@ fn signal(row: &Row<'_>) -> rusqlite::Result<EventRecord> {
     let kind = Kind::from_name(row.get_ref(1)?.as_str()?).unwrap_or(Kind::Log);
     let exit_code: Option<u8> = row.get(2)?;
     let (created, received): (Millis, Millis) = (row.get(3)?, row.get(4)?);
-    let duration = number(5)?;
+    let duration = row.get::<_, Option<i64>>(5)?.map(narrow);
     let late = received - created;
     let text = |column| row.get::<_, Option<String>>(column);
     Ok(EventRecord {
-        id: id_of(row.get(0)?),
+        id: number_of(row.get(0)?),
         event_type: match kind {
             Kind::Start => EventType::RunStarted,
             Kind::Success | Kind::Fail | Kind::Log => EventType::RunFinished,
@@ -352,7 +352,7 @@ fn change(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<EventRecor
         )
     };
     Ok(EventRecord {
-        id: id_of_event(row.get(0)?),
+        id: number_of_event(row.get(0)?),
         event_type,
         occurred_at: timestamp(row.get(3)?),
         effective_at: timestamp(row.get(4)?),

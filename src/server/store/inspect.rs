@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::doctor::{Facts, Record, Undelivered};
 use super::super::engine::Millis;
 use super::super::plain::plain;
-use super::{StoreError, timestamp, unsigned};
+use super::{StoreError, narrow, timestamp};
 use crate::wire::history::{
     Alerting, Inspection, LastSignal, MaintenanceState, ScheduleFacts, Stats,
 };
@@ -112,7 +112,7 @@ fn last_signal(connection: &Connection, row: i64) -> Result<Option<LastSignal>, 
             Ok(LastSignal {
                 signal_type: Kind::from_name(row.get_ref(0)?.as_str()?).unwrap_or(Kind::Log),
                 at: timestamp(row.get(1)?),
-                duration_ms: row.get::<_, Option<i64>>(2)?.map(unsigned),
+                duration_ms: row.get::<_, Option<i64>>(2)?.map(narrow),
                 source_ip: row.get(3)?,
             })
         })
@@ -191,8 +191,8 @@ fn stats(connection: &Connection, row: i64, now: Millis) -> Result<Stats, StoreE
     let p95 = rank.checked_sub(1).and_then(|index| durations.get(index));
     Ok(Stats {
         success_rate_24h: (ends > 0).then(|| successes as f64 / ends as f64),
-        total_pings_24h: unsigned(total),
-        p95_duration_ms: p95.copied().map(unsigned),
+        total_pings_24h: narrow(total),
+        p95_duration_ms: p95.copied().map(narrow),
     })
 }
 

@@ -465,6 +465,12 @@ fn timestamp(millis: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond(millis).unwrap_or_default()
 }
 
+/// A column with a count, seconds or a duration, as the wire has it: other programs keep these in
+/// 32 bits.
+fn narrow(value: i64) -> u64 {
+    unsigned(value).min(crate::wire::NUMBER_MAX)
+}
+
 /// A column that never holds a negative number, as the wire has it.
 fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)

@@ -4,9 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::super::engine::{Event, Millis, START_AFTER_END, Signal};
-use super::{Desk, StoreError, timestamp, unsigned};
+use super::{Desk, StoreError, narrow, timestamp, unsigned};
 use crate::wire::ping::{Signal as PathSignal, is_same_run};
-use crate::wire::{Kind, MAX_AGE_MS, PingList, PingRecord};
+use crate::wire::{Kind, MAX_AGE_MS, PingList, PingRecord, RecordId};
 
 /// How many idempotency keys are remembered at most, of all checks together: some 100 MB.
 const KEYS_MAX: i64 = 1_000_000;
@@ -153,7 +153,7 @@ pub fn list(
     connection: &Connection,
     check_row: i64,
     limit: u32,
-    before: Option<Uuid>,
+    before: Option<i64>,
 ) -> Result<PingList, StoreError> {
     let total: i64 = connection
         .prepare_cached("SELECT count(*) FROM ping WHERE check_row = ?")?
@@ -163,13 +163,13 @@ pub fn list(
              user_agent, cpu_ms, max_rss_kb, body IS NOT NULL
          FROM ping
          WHERE check_row = ?1 AND (?2 IS NULL OR (created_at, row) <
-             (SELECT created_at, row FROM ping WHERE row = ?2))
+             (SELECT created_at, row FROM ping WHERE row = ?2 AND check_row = ?1))
          ORDER BY created_at DESC, row DESC LIMIT ?3",
     )?;
-    let rows = statement.query_map(params![check_row, before.map(row_of), limit], record)?;
+    let rows = statement.query_map(params![check_row, before, limit], record)?;
     Ok(PingList {
         pings: rows.collect::<Result<_, _>>()?,
-        total: unsigned(total),
+        total: narrow(total),
     })
 }
 
@@ -180,13 +180,13 @@ pub fn list(
 pub fn body(
     connection: &Connection,
     check_row: i64,
-    id: Uuid,
+    ping: i64,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let body = connection
         .prepare_cached(
             "SELECT body FROM ping WHERE check_row = ? AND row = ? AND body IS NOT NULL",
         )?
-        .query_row(params![check_row, row_of(id)], |row| row.get(0))
+        .query_row(params![check_row, ping], |row| row.get(0))
         .optional()?;
     Ok(body)
 }
@@ -211,12 +211,12 @@ fn record(row: &Row<'_>) -> rusqlite::Result<PingRecord> {
         Ok(row.get::<_, Option<i64>>(column)?.map(unsigned))
     };
     Ok(PingRecord {
-        id: id_of(row.get(0)?),
+        id: number_of(row.get(0)?),
         kind: Kind::from_name(row.get_ref(1)?.as_str()?).unwrap_or(Kind::Log),
         exit_code: row.get(2)?,
         created_at: timestamp(row.get(3)?),
         received_at: timestamp(row.get(4)?),
-        duration_ms: optional(5)?,
+        duration_ms: row.get::<_, Option<i64>>(5)?.map(narrow),
         run_id: row.get(6)?,
         source_ip: row.get(7)?,
         user_agent: row.get(8)?,
@@ -232,29 +232,39 @@ const SPREAD: i64 = 0x9E37_79B9_7F4B;
 const GATHER: i64 = 0x393D_EE21_9263;
 const ROWS: i64 = (1 << 48) - 1;
 
-/// A ping's id is its row in the clothes of a UUID (version 8, RFC 9562 section 5.8): unique,
-/// and neither a column nor an index has to be kept for it. Rows that follow each other are far
-/// apart in it, so that its first digits, which people type, tell pings apart.
+/// The id of a ping and of its event, an even number: that of an event that is no ping is an odd
+/// one, so that no two events of a check share one.
+pub(super) fn number_of(row: i64) -> RecordId {
+    RecordId::Number(unsigned(row) << 1)
+}
+
+/// The id of an event that is no ping.
+pub(super) fn number_of_event(row: i64) -> RecordId {
+    RecordId::Number(unsigned(row) << 1 | 1)
+}
+
+/// The row of the ping with this id, as the API has it now or as it had it before. An id of
+/// something else leads to some row or none, which is then still asked for within one check only.
+pub fn row_called(id: &str) -> Option<i64> {
+    match id.parse::<u64>() {
+        Ok(number) if number & 1 == 0 => i64::try_from(number >> 1).ok(),
+        Ok(_) => None,
+        Err(_) => Some(row_of(id.parse().ok()?)),
+    }
+}
+
+/// What the dashboard's page of a run is called: the row of its ping in the clothes of a UUID
+/// (version 8, RFC 9562 section 5.8). Rows that follow each other are far apart in it.
 pub(super) fn id_of(row: i64) -> Uuid {
-    dressed(row, 0)
-}
-
-/// The id of an event that is no ping, from its row in the same way.
-pub(super) fn id_of_event(row: i64) -> Uuid {
-    dressed(row, 1)
-}
-
-fn dressed(row: i64, table: u8) -> Uuid {
     let spread = row.wrapping_mul(SPREAD) & ROWS;
     let mut bytes = [0; 16];
     bytes[..6].copy_from_slice(&spread.to_be_bytes()[2..]);
-    bytes[15] = table;
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// The row behind an id of [`id_of`]. An id of another kind leads to some row or none, which
 /// is then still asked for within one check only.
-pub(super) fn row_of(id: Uuid) -> i64 {
+pub fn row_of(id: Uuid) -> i64 {
     let mut bytes = [0; 8];
     bytes[2..].copy_from_slice(&id.as_bytes()[..6]);
     i64::from_be_bytes(bytes).wrapping_mul(GATHER) & ROWS
@@ -274,6 +284,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_row_is_found_by_the_number_and_by_the_older_id(row in 0..1_i64 << 47) {
+            prop_assert_eq!(row_called(&number_of(row).to_string()), Some(row));
+            prop_assert_eq!(row_called(&id_of(row).to_string()), Some(row));
+            prop_assert_eq!(row_called(&number_of_event(row).to_string()), None);
+        }
+
         #[test]
         fn a_row_is_found_again_by_its_id(row in 0..1_i64 << 47) {
             prop_assert_eq!(row_of(id_of(row)), row);

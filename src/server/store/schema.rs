@@ -98,7 +98,10 @@ mod tests {
         };
         let page = super::super::events::list(&old, 1, &wanted).unwrap();
         let told: Vec<_> = page.events.iter().map(|e| e.summary.as_str()).collect();
-        assert_eq!(told, ["A run failed, told 59s later", "A run succeeded"]);
+        assert_eq!(
+            told,
+            ["A run failed, told 59s later", "A run ended in success"]
+        );
         // And nothing is left to be done.
         migrate(&mut old).unwrap();
     }

@@ -103,7 +103,7 @@ pub(in crate::server::web) fn show(
         let Some(run) = check_page::one_run(connection, found.row, id)? else {
             return Ok(None);
         };
-        let output = pings::body(connection, found.row, id)?;
+        let output = pings::body(connection, found.row, pings::row_of(id))?;
         Ok(Some((run, output)))
     })?;
     let Some((run, output)) = run else {
