@@ -32,13 +32,14 @@ const YEARS: i64 = 5 * 365 * DAY;
 const BEGIN: i64 = 1_577_836_800_000;
 const CHECKS: u64 = 100;
 /// Checks that were not as they should have been once, and are looked at each time.
-const ONCE_BROKEN: [u64; 8] = [
+const ONCE_BROKEN: [u64; 9] = [
     3_000,
     4_051,
     5_026,
     5_095,
     12_005,
     17_042,
+    32_001,
     119_014,
     2_953_734_499_092,
 ];

@@ -89,6 +89,14 @@ fn what_fell_due_before_the_absence_or_after_it_waits_for_nothing() {
     assert_eq!(back.trial.state.status, Status::Down);
 }
 
+#[test]
+fn of_a_server_that_is_away_again_and_again_only_the_newest_absence_makes_anything_wait() {
+    let mut back = Back::new();
+    back.absence = Absence::new(66 * MINUTE + 10_000, 66 * MINUTE + 20_000);
+    back.event(&Event::WindowsChanged, 66 * MINUTE + 20_000);
+    assert_eq!(back.trial.alerts, [(webhook::Event::Down, 65)]);
+}
+
 proptest! {
     /// Nothing that fell due in an absence is told before its time, and after it everything is
     /// as if there had been none; where no ping comes meanwhile.

@@ -209,6 +209,13 @@ impl Model {
         self.go(now, i64::MIN);
     }
 
+    /// The same, and what fell due before `now` and waits no longer is found out: a server that
+    /// was away once more forgets what it would have waited for.
+    fn catch_up(&mut self, now: i64) {
+        self.until(now);
+        self.look(now, now);
+    }
+
     fn go(&mut self, now: i64, known: i64) {
         loop {
             let next = self.moments().into_iter();
@@ -443,7 +450,7 @@ impl Model {
     }
 
     pub fn pause(&mut self, now: i64) {
-        self.until(now);
+        self.catch_up(now);
         self.become_(Status::Paused, now);
         self.expected = None;
         self.failures = 0;
@@ -452,7 +459,7 @@ impl Model {
     }
 
     pub fn resume(&mut self, now: i64) {
-        self.until(now);
+        self.catch_up(now);
         if self.status != Status::Paused {
             return;
         }
@@ -467,7 +474,7 @@ impl Model {
     }
 
     pub fn decide(&mut self, decided: Decided, now: i64) {
-        self.until(now);
+        self.catch_up(now);
         self.decided = decided;
         if let (Some(base), Some(_)) = (self.last_end.max(self.resumed), self.expected) {
             let expected = match self.began {
@@ -489,7 +496,7 @@ impl Model {
 
     /// Plans a window, or calls it off where it has no times.
     pub fn window(&mut self, id: u32, times: Option<(i64, i64)>, now: i64) {
-        self.until(now);
+        self.catch_up(now);
         match times {
             Some((start, end)) => self.windows.push((id, start, end)),
             None => self.windows.retain(|(planned, ..)| *planned != id),
