@@ -89,7 +89,7 @@ fn run(server: &Server, check: &str) -> String {
     let check = json!({ "id": check });
     let run = server.history(&check)[0]["id"].clone();
     let check = check["id"].as_str().unwrap();
-    format!("/checks/{check}/runs/{}", run.as_str().unwrap())
+    format!("/checks/{check}/runs/{}", run)
 }
 
 /// The page of a machine that asks, under that name.

@@ -350,7 +350,7 @@ fn another_organization_finds_no_check_and_nobody_without_signing_in() {
     let check = server.check("victim", 3600, 300, &NONE);
     server.ping_with(&check, "/fail", &[], b"their secret\n");
     let here = path(&check);
-    let run = server.history(&check)[0]["id"].as_str().unwrap().to_owned();
+    let run = server.history(&check)[0]["id"].to_string();
     server.organization("Other", "me@example.com");
     add_user(&server, "them@other.example", "Other", "owner");
     let mut browser = Browser::signed_in(&server, "them@other.example");
@@ -394,7 +394,7 @@ fn a_stored_script_stays_text_on_every_page_of_a_check() {
     server.channel("webhook", script, "http://127.0.0.1:9/", &NONE);
     server.ping(&check, "");
     server.ping_with(&check, "/fail", &headers, script.as_bytes());
-    let run = server.history(&check)[0]["id"].as_str().unwrap().to_owned();
+    let run = server.history(&check)[0]["id"].to_string();
     let here = path(&check);
     let mut browser = Browser::signed_in(&server, "me@acme.example");
     for path in [

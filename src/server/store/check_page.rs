@@ -202,23 +202,22 @@ pub fn runs(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// One run of the check, by the id of its ping.
+/// One run of the check, by the row of its ping.
 ///
 /// # Errors
 /// As SQLite says.
 pub fn one_run(
     connection: &Connection,
     check_row: i64,
-    id: Uuid,
+    ping: i64,
 ) -> Result<Option<Run>, StoreError> {
     let found = connection
         .prepare_cached(&format!(
             "SELECT {RUN} FROM ping WHERE check_row = ? AND row = ?"
         ))?
-        .query_row(params![check_row, row_of(id)], run)
+        .query_row(params![check_row, ping], run)
         .optional()?;
-    // What only looks like its id is not it.
-    Ok(found.filter(|run| run.id == id))
+    Ok(found)
 }
 
 /// The newest end of a run of the check, with the last `bytes` of its output.

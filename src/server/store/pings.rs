@@ -249,7 +249,11 @@ pub fn row_called(id: &str) -> Option<i64> {
     match id.parse::<u64>() {
         Ok(number) if number & 1 == 0 => i64::try_from(number >> 1).ok(),
         Ok(_) => None,
-        Err(_) => Some(row_of(id.parse().ok()?)),
+        Err(_) => {
+            let id = id.parse().ok()?;
+            // What only looks like an id is none.
+            Some(row_of(id)).filter(|row| id_of(*row) == id)
+        }
     }
 }
 
@@ -264,7 +268,7 @@ pub(super) fn id_of(row: i64) -> Uuid {
 
 /// The row behind an id of [`id_of`]. An id of another kind leads to some row or none, which
 /// is then still asked for within one check only.
-pub fn row_of(id: Uuid) -> i64 {
+pub(super) fn row_of(id: Uuid) -> i64 {
     let mut bytes = [0; 8];
     bytes[2..].copy_from_slice(&id.as_bytes()[..6]);
     i64::from_be_bytes(bytes).wrapping_mul(GATHER) & ROWS

@@ -99,11 +99,14 @@ pub(in crate::server::web) fn show(
         Err(answer) => return Ok(answer),
     };
     let run = visit.app.store.read(|connection| {
-        let Ok(id) = id.parse() else { return Ok(None) };
-        let Some(run) = check_page::one_run(connection, found.row, id)? else {
+        // As the API calls it, or as our own links do.
+        let Some(ping) = pings::row_called(id) else {
             return Ok(None);
         };
-        let output = pings::body(connection, found.row, pings::row_of(id))?;
+        let Some(run) = check_page::one_run(connection, found.row, ping)? else {
+            return Ok(None);
+        };
+        let output = pings::body(connection, found.row, ping)?;
         Ok(Some((run, output)))
     })?;
     let Some((run, output)) = run else {
