@@ -24,7 +24,7 @@ zigbuild='cargo-zigbuild==0.24.0'
 cyclonedx=0.5.9
 
 # Bytes of a stripped program for x86_64.
-declare -A budget=([pakyas]=2000000 [pakyas-server]=6000000)
+declare -A budget=([pakyas]=2500000 [pakyas-server]=6000000)
 
 say() { echo "dist: $*" >&2; }
 fail() {
