@@ -341,3 +341,15 @@ fn what_a_command_lacks_is_told_in_a_sentence() {
         );
     }
 }
+
+#[test]
+fn a_setting_from_the_environment_works_with_a_line_end_around_it() {
+    let directory = TempDir::new();
+    let server = Server::bare_with(&directory, |command| {
+        command
+            .env("PAKYAS_SERVER_PUBLIC_URL", " https://pakyas.example.com\n")
+            .env("PAKYAS_SERVER_API_LIMIT", "1000\n");
+    });
+    let greeting = &server.greeting;
+    assert!(greeting.contains("https://pakyas.example.com"), "{greeting}");
+}

@@ -4,9 +4,12 @@ use std::env;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
-/// An environment variable; an empty one is as good as none.
+/// An environment variable without the white space and the line end around it, which a Kubernetes
+/// secret made with `echo` has; an empty one is as good as none.
 pub(super) fn setting(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+    let value = env::var(name).ok()?;
+    let value = value.trim();
+    (!value.is_empty()).then(|| value.to_owned())
 }
 
 /// The value, or none and its error among what is wrong.
