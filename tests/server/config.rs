@@ -351,5 +351,8 @@ fn a_setting_from_the_environment_works_with_a_line_end_around_it() {
             .env("PAKYAS_SERVER_API_LIMIT", "1000\n");
     });
     let greeting = &server.greeting;
-    assert!(greeting.contains("https://pakyas.example.com"), "{greeting}");
+    assert!(
+        greeting.contains("https://pakyas.example.com"),
+        "{greeting}"
+    );
 }
