@@ -1,5 +1,5 @@
 # What there is to do here: `make` lists it. Cargo does the work; what else is needed is
-# installed by .ci/run or named where it is missing.
+# installed by .ci/install or named where it is missing.
 
 CARGO ?= cargo
 DEBUG := target/debug

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the linters and schemas that tests/dist asks, below DIR: tools.sh DIR
 # From PyPI and npm, by their ordinary clients, prebuilt only; nothing of them reaches a release.
-# Debian's shellcheck, busybox-static, systemd and groovy are not its business: .ci/run has those.
+# Debian's shellcheck, busybox-static, systemd and groovy are not its business: .ci/install release has those.
 set -eu
 if [ $# -ne 1 ]; then
     echo 'Usage: tools.sh DIR' >&2
